@@ -1,0 +1,50 @@
+# bidlab: every job a person runs, one target each. `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-nojit lint bench bars constraints clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.venv/.installed: constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bidlab needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+venv: .venv/.installed  ## make .venv with the pinned dependencies
+
+demo: venv       ## run the main scenario and say where its report is
+	$(BIN)/bidlab run retail-launch
+
+test: venv       ## the whole suite
+	$(BIN)/python -m pytest
+
+test-nojit: venv ## the suite with the compiler off, at a smaller size
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow"
+
+lint: venv       ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: venv      ## auctions per CPU-second, nanoseconds per stage, peak memory
+	$(BIN)/python -m benchmarks
+
+bars: venv       ## the long proofs: every figure the documentation quotes
+	$(BIN)/python -m pytest -m bars -o addopts="-q --strict-markers -p no:cacheprovider --benchmark-disable" tests
+
+constraints:     ## pin every dependency again, with hashes and without index addresses
+	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools
+	.venv-pin/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --allow-unsafe --strip-extras \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+	    --output-file constraints.txt pyproject.toml
+	rm -rf .venv-pin
+
+clean:           ## remove what the targets made
+	rm -rf .venv .venv-pin runs build *.egg-info .mypy_cache .ruff_cache .benchmarks
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The composition root: scenarios, drivers, accounting, reports and the command line."""

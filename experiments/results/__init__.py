@@ -1,0 +1,1 @@
+"""What a run leaves behind: tidy tables with a data dictionary, a manifest, a run directory."""

@@ -1,0 +1,170 @@
+"""The data dictionary: every table a run writes, every column with its type, unit and meaning.
+
+`docs/data.md` is made from it and a test holds each run's Parquet files against it. Columns whose name begins with
+``truth_`` are known only because the market is simulated; no bidder and no audience platform ever reads them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """One column: Arrow type name, unit ("" where there is none) and meaning."""
+
+    name: str
+    type: str
+    unit: str
+    meaning: str
+
+
+class Table(NamedTuple):
+    """One table: what a row is, and its columns in order."""
+
+    row: str
+    columns: tuple[Column, ...]
+
+
+FATES = (
+    "not_targeted",
+    "no_consent",
+    "budget_gone",
+    "capped",
+    "paced",
+    "no_value",
+    "below_floor",
+    "timed_out",
+    "outbid",
+    "won",
+)
+"""Every request ends in exactly one of these; they add up to the requests seen. Order: how far the request came."""
+
+FATE_MEANINGS = {
+    "not_targeted": "no running campaign wants this place, format, device, hour, publisher, deal or audience",
+    "no_consent": "a campaign would want it, but the person may not be recognised",
+    "budget_gone": "a campaign wants it, but its total or daily budget cannot take the next bid",
+    "capped": "a campaign wants it, but the person has seen it often enough",
+    "paced": "a campaign wants it, but it is ahead of its spending plan",
+    "no_value": "a campaign wants it, but its bid comes to zero",
+    "below_floor": "the best bid was below the seller's floor",
+    "timed_out": "the answer came after tmax",
+    "outbid": "a rival bid more",
+    "won": "bought",
+}
+
+ID, I64, F64, BOOL = "string", "int64", "double", "bool"
+
+TABLES: dict[str, Table] = {
+    "exposures": Table(
+        "an impression bought",
+        (
+            Column("auction_ix", I64, "", "number of the request within the run, from 0"),
+            Column("time_s", F64, "s", "time of the auction since the scenario's start"),
+            Column("campaign_id", ID, "", "campaign that bought it"),
+            Column("publisher_id", ID, "", "seller"),
+            Column("slot_id", ID, "", "slot, as publisher/slot"),
+            Column("format", ID, "", "display, mobile or video"),
+            Column("device", ID, "", "desktop, mobile, tablet or tv"),
+            Column("person_ix", I64, "", "the person who saw it (the bidder knows it only with consent)"),
+            Column("consent", BOOL, "", "whether the person may be recognised"),
+            Column("bid_nanos", I64, "nanos", "our bid for this impression"),
+            Column("price_nanos", I64, "nanos", "what it cost"),
+            Column("worth_nanos", I64, "nanos", "what the campaign thought it worth when it bid"),
+            Column("clicked", BOOL, "", "whether it was clicked"),
+            Column("billed", BOOL, "", "whether the bidder booked it; false when its win notice was lost"),
+        ),
+    ),
+    "conversions": Table(
+        "a purchase of a product",
+        (
+            Column("time_s", F64, "s", "time of the purchase since the scenario's start"),
+            Column("product_id", ID, "", "what was bought"),
+            Column("person_ix", I64, "", "who bought it"),
+            Column("value_nanos", I64, "nanos", "what the purchase is worth to the advertiser, before margin"),
+            Column("attributed_campaign_id", ID, "", "campaign the bidder's last-touch rule credits; empty: none"),
+            Column("truth_caused", BOOL, "", "true: an exposure caused it; false: it would have happened anyway"),
+            Column("truth_campaign_id", ID, "", "campaign whose exposure caused it; empty: none"),
+            Column("truth_auction_ix", I64, "", "request whose exposure caused it; -1: none"),
+        ),
+    ),
+    "delivery": Table(
+        "an hour of a campaign",
+        (
+            Column("hour", I64, "h", "hours since the scenario's start"),
+            Column("campaign_id", ID, "", "campaign"),
+            Column("impressions", I64, "", "impressions bought"),
+            Column("clicks", I64, "", "clicks on impressions bought in this hour"),
+            Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
+            Column("planned_spend_nanos", I64, "nanos", "straight line from start to end of the campaign, this hour's part"),
+        ),
+    ),
+    "fates": Table(
+        "a fate in an hour",
+        (
+            Column("hour", I64, "h", "hours since the scenario's start"),
+            Column("fate", ID, "", "how the requests ended, see the list of fates"),
+            Column("requests", I64, "", "requests that ended so"),
+        ),
+    ),
+    "reasons": Table(
+        "a campaign's reason",
+        (
+            Column("campaign_id", ID, "", "campaign"),
+            Column("reason", ID, "", "why it did or did not bid on a request; adds up to all requests per campaign"),
+            Column("requests", I64, "", "requests with this reason"),
+        ),
+    ),
+    "landscape": Table(
+        "a price bin of a publisher",
+        (
+            Column("publisher_id", ID, "", "seller"),
+            Column("price_low_cpm", F64, "CPM", "lower edge of the bin of bids"),
+            Column("price_high_cpm", F64, "CPM", "upper edge of the bin of bids"),
+            Column("bids", I64, "", "our bids in the bin that reached the auction in time"),
+            Column("wins", I64, "", "of those, won"),
+            Column("truth_market", I64, "", "requests whose price to beat (floor or best rival) fell into the bin"),
+        ),
+    ),
+    "reach": Table(
+        "a frequency of a campaign",
+        (
+            Column("campaign_id", ID, "", "campaign; * for all campaigns together"),
+            Column("frequency", I64, "", "exposures per person; the last row of a campaign (20) means 20 or more"),
+            Column("truth_persons", I64, "persons", "people who saw it that many times"),
+        ),
+    ),
+    "slots": Table(
+        "a slot",
+        (
+            Column("publisher_id", ID, "", "seller"),
+            Column("slot_id", ID, "", "slot, as publisher/slot"),
+            Column("format", ID, "", "display, mobile or video"),
+            Column("requests", I64, "", "requests sent"),
+            Column("impressions", I64, "", "impressions our campaigns bought"),
+            Column("spend_nanos", I64, "nanos", "what our campaigns paid"),
+            Column("truth_sold", I64, "", "requests sold to anybody"),
+            Column("truth_revenue_nanos", I64, "nanos", "what the seller earned from everybody"),
+        ),
+    ),
+    "campaigns": Table(
+        "a campaign",
+        (
+            Column("campaign_id", ID, "", "campaign"),
+            Column("product_id", ID, "", "what it advertises; empty: nothing"),
+            Column("goal", ID, "", "cpm, cpc, cpa or private"),
+            Column("budget_nanos", I64, "nanos", "total budget"),
+            Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
+            Column("billed_nanos", I64, "nanos", "of that, booked by the bidder (differs when win notices are lost)"),
+            Column("bids", I64, "", "bids sent"),
+            Column("impressions", I64, "", "impressions bought"),
+            Column("clicks", I64, "", "clicks"),
+            Column("attributed_conversions", I64, "", "purchases the last-touch rule credits"),
+            Column("attributed_value_nanos", I64, "nanos", "value of those purchases"),
+            Column("truth_reach", I64, "persons", "people who saw it at least once"),
+            Column("truth_conversions", I64, "", "purchases its exposures caused"),
+            Column("truth_value_nanos", I64, "nanos", "value they added (private goals: worth of what was bought)"),
+            Column("margin", F64, "", "share of the value that is profit"),
+            Column("truth_romi", F64, "", "(value added * margin - spend) / spend; null when nothing was spent"),
+        ),
+    ),
+}

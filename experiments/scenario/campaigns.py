@@ -1,0 +1,223 @@
+"""The buying side of a scenario: campaigns with goals, bids, budgets, pacing, caps and targeting."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from experiments.scenario.parts import (
+    Cpm,
+    Device,
+    Distribution,
+    Duration,
+    Format,
+    Money,
+    Name,
+    NonNegative,
+    Part,
+    Positive,
+    Share,
+)
+
+
+class CpmGoal(Part):
+    """Every impression is worth the same."""
+
+    kind: Literal["cpm"]
+    value: Positive
+    """Worth of a thousand impressions (CPM)."""
+
+
+class CpcGoal(Part):
+    """Impressions are worth their expected clicks."""
+
+    kind: Literal["cpc"]
+    value: Positive
+    """Worth of a click (currency)."""
+
+
+class CpaGoal(Part):
+    """Impressions are worth their expected purchases."""
+
+    kind: Literal["cpa"]
+    value: Positive
+    """Worth of a purchase (currency)."""
+
+
+class PrivateGoal(Part):
+    """Textbook world: each impression has an independent private value, known to the campaign before it bids."""
+
+    kind: Literal["private"]
+    value: Distribution
+    """Distribution of the private value (CPM)."""
+
+
+Goal = Annotated[CpmGoal | CpcGoal | CpaGoal | PrivateGoal, Field(discriminator="kind")]
+
+
+class Bidding(Part):
+    """Fields every kind of bid has."""
+
+    max: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    """Highest bid (CPM); missing: no cap."""
+
+
+class ConstantBid(Bidding):
+    """Always the same bid."""
+
+    kind: Literal["constant"]
+    price: Annotated[float, Field(gt=0, le=1_000_000)]
+    """The bid (CPM)."""
+
+
+class TruthfulBid(Bidding):
+    """Bid what the impression is worth, times a multiplier."""
+
+    kind: Literal["truthful"]
+    multiplier: Positive = 1.0
+    """Factor on the worth; below 1 it shades the bid for first-price auctions."""
+
+
+class LinearBid(Bidding):
+    """Bid in proportion to the predicted rate (Perlich et al. 2012): base_price * rate / average rate."""
+
+    kind: Literal["linear"]
+    base_price: Positive
+    """Bid at the average rate (CPM)."""
+    average_rate: Annotated[float, Field(gt=0, le=1)]
+    """Average predicted rate of the goal's outcome (click rate, or purchase rate for cpa)."""
+
+
+class McpcBid(Bidding):
+    """Bid the highest cost per click times the predicted click rate."""
+
+    kind: Literal["mcpc"]
+    max_ecpc: Positive
+    """Highest effective cost per click (currency)."""
+
+
+class Ortb1Bid(Bidding):
+    """Optimal bid for the win curve b/(b+c) (Zhang, Yuan, Wang 2014): sqrt(c/lambda * rate + c^2) - c."""
+
+    kind: Literal["ortb1"]
+    c: Positive
+    """Constant of the win curve (CPM)."""
+    rate_per_cpm: Positive
+    """Lagrange multiplier lambda: predicted rate bought per unit of CPM at the margin."""
+
+
+Bid = Annotated[ConstantBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid, Field(discriminator="kind")]
+
+
+class Budget(Part):
+    """Hard limits on spend; nothing may break them."""
+
+    total: Money
+    """Limit over the whole campaign (currency)."""
+    daily: Money | None = None
+    """Limit per calendar day (currency); missing: none."""
+
+
+class Cap(Part):
+    """At most `limit` exposures of this campaign per person and window."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)]
+    """Exposures allowed in one window."""
+    per: Duration
+    """Window length, for example 1d."""
+    window: Literal["fixed", "sliding"] = "sliding"
+    """sliding: any stretch of that length; fixed: counted from the scenario's start (days begin at midnight)."""
+
+
+class SegmentRule(Part):
+    """Which segments a person must or must not be in."""
+
+    any: list[Name] = Field(default_factory=list)
+    """In at least one of these."""
+    all: list[Name] = Field(default_factory=list)
+    """In every one of these."""
+    none: list[Name] = Field(default_factory=list)
+    """In none of these."""
+
+
+class Geofence(Part):
+    """A disc on the map."""
+
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    """Latitude of the centre (degrees)."""
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    """Longitude of the centre (degrees)."""
+    radius_km: Positive
+    """Radius (km)."""
+
+
+class Target(Part):
+    """Where a campaign may buy; an empty list means anywhere."""
+
+    segments: SegmentRule = SegmentRule()
+    """Audience segments."""
+    formats: list[Format] = Field(default_factory=list)
+    """Formats."""
+    devices: list[Device] = Field(default_factory=list)
+    """Devices."""
+    hours: list[Annotated[int, Field(ge=0, le=167)]] = Field(default_factory=list)
+    """Hours of the week, Monday 00:00 = 0."""
+    places: list[Name] = Field(default_factory=list)
+    """Places."""
+    geofence: Geofence | None = None
+    """Only inside this disc (needs the person's position, so consent)."""
+    publishers: list[Name] = Field(default_factory=list)
+    """Publishers."""
+    deals: list[Name] = Field(default_factory=list)
+    """Buy only inside these deals."""
+
+
+class Rates(Part):
+    """Predicted rates the bids use: what the buyer believes, not the truth."""
+
+    ctr: Share = 0.001
+    """Predicted click rate."""
+    cvr: Share = 0.0001
+    """Predicted purchase rate per impression."""
+    learned: bool = False
+    """Update both per slot from the campaign's own feedback at every tick."""
+    prior_impressions: Positive = 2000.0
+    """How many impressions the predictions above are worth when learning."""
+
+
+class Campaign(Part):
+    """One campaign."""
+
+    product: Name | None = None
+    """What it advertises; missing: nothing that people buy (textbook worlds)."""
+    start: datetime | None = None
+    """First moment it may bid (local time); missing: the scenario's start."""
+    end: datetime | None = None
+    """Moment it stops (local time); missing: the scenario's end."""
+    budget: Budget
+    """Hard limits on spend."""
+    pacing: Literal["asap", "even"] = "asap"
+    """asap: spend as fast as the limits allow; even: never ahead of a straight line from start to end."""
+    goal: Goal
+    """What it wants and what that is worth."""
+    bid: Bid = TruthfulBid(kind="truthful")
+    """How worth becomes a bid."""
+    rates: Rates = Rates()
+    """Predicted click and purchase rates."""
+    target: Target = Target()
+    """Where it may buy."""
+    caps: list[Cap] = Field(default_factory=list, max_length=8)
+    """Frequency caps; all of them hold at once."""
+    lookback_days: NonNegative = 7.0
+    """A purchase counts as the campaign's when its last exposure is at most this old (days)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Campaign:
+        if self.start and self.end and self.end <= self.start:
+            raise ValueError(f"end ({self.end}) must be after start ({self.start})")
+        return self
+
+
+__all__ = ["Bid", "Budget", "Campaign", "Cap", "Cpm", "Geofence", "Goal", "Rates", "SegmentRule", "Target"]
