@@ -1,0 +1,25 @@
+"""Errors of the composition root.
+
+BidlabError                 a user's mistake or a broken environment: one message, exit code 1
+├── ScenarioError           a scenario file cannot be used; holds every problem found, with its line
+├── ReplayError             a bid log cannot be replayed
+└── RunError                a run cannot be carried out or written
+"""
+
+from __future__ import annotations
+
+
+class BidlabError(Exception):
+    """A mistake a person can mend; the message says what, where, which rule and how."""
+
+
+class ScenarioError(BidlabError):
+    """A scenario file cannot be used."""
+
+
+class ReplayError(BidlabError):
+    """A bid log cannot be replayed."""
+
+
+class RunError(BidlabError):
+    """A run cannot be carried out or written."""
