@@ -28,11 +28,11 @@ class Table(NamedTuple):
 FATES = (
     "not_targeted",
     "no_consent",
-    "budget_gone",
-    "capped",
-    "paced",
     "no_value",
     "below_floor",
+    "budget_gone",
+    "paced",
+    "capped",
     "timed_out",
     "outbid",
     "won",
@@ -110,7 +110,7 @@ TABLES: dict[str, Table] = {
         "a campaign's reason",
         (
             Column("campaign_id", ID, "", "campaign"),
-            Column("reason", ID, "", "why it did or did not bid on a request; adds up to all requests per campaign"),
+            Column("reason", ID, "", "a fate, or outranked (another of our campaigns bid more); adds up to all requests"),
             Column("requests", I64, "", "requests with this reason"),
         ),
     ),

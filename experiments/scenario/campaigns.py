@@ -123,7 +123,7 @@ class Budget(Part):
 class Cap(Part):
     """At most `limit` exposures of this campaign per person and window."""
 
-    limit: Annotated[int, Field(ge=1, le=1000)]
+    limit: Annotated[int, Field(ge=1, le=100)]
     """Exposures allowed in one window."""
     per: Duration
     """Window length, for example 1d."""

@@ -1,0 +1,46 @@
+"""Codes shared by the kernels: why a campaign did not bid, how it bids, what it wants.
+
+Plain module-level integers, because compiled code reads them as constants.
+"""
+
+from __future__ import annotations
+
+# Why a campaign did not bid, in the order the checks are made. A request's own reason is the furthest any campaign came.
+NOT_TARGETED = 0
+NO_CONSENT = 1
+NO_VALUE = 2
+BELOW_FLOOR = 3
+BUDGET_GONE = 4
+PACED = 5
+CAPPED = 6
+OUTRANKED = 7
+BID = 8
+
+REASONS = (
+    "not_targeted",
+    "no_consent",
+    "no_value",
+    "below_floor",
+    "budget_gone",
+    "paced",
+    "capped",
+    "outranked",
+    "bid",
+)
+
+GOAL_CPM, GOAL_CPC, GOAL_CPA, GOAL_PRIVATE = 0, 1, 2, 3
+GOALS = ("cpm", "cpc", "cpa", "private")
+
+BID_CONSTANT, BID_TRUTHFUL, BID_LINEAR, BID_MCPC, BID_ORTB1 = 0, 1, 2, 3, 4
+BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1")
+
+PACE_ASAP, PACE_EVEN = 0, 1
+PACES = ("asap", "even")
+
+FORMATS = ("display", "mobile", "video")
+DEVICES = ("desktop", "mobile", "tablet", "tv")
+
+NO_DAILY_LIMIT = 2**62
+DAY_S = 86400.0
+HOUR_S = 3600.0
+WEEK_HOURS = 168
