@@ -1,0 +1,198 @@
+"""From plans to a book: names become indices, rules become rows of bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidder.core.book import (
+    CAMPAIGN,
+    CAP,
+    INDEX_SIZE,
+    PAIR_TIMES,
+    ROW_ACTIVE,
+    ROW_ALL,
+    ROW_ANY,
+    ROW_ANYONE,
+    ROW_DEAL,
+    ROW_DEVICE,
+    ROW_FORMAT,
+    ROW_HOUR,
+    ROW_NO_DEAL,
+    ROW_NONE,
+    ROW_PLACE,
+    ROW_PUBLISHER,
+    ROW_UNIDENTIFIED,
+    START_HOUR,
+    START_OF_DAY_S,
+    USED_ALL,
+    USED_ANY,
+    USED_NONE,
+    Book,
+)
+from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, NO_DAILY_LIMIT, PACE_ASAP, PACE_EVEN, WEEK_HOURS
+from bidder.errors import PlanError
+from bidder.plan import CampaignPlan, Directory
+
+
+def build_book(
+    plans: Sequence[CampaignPlan],
+    directory: Directory,
+    *,
+    people_count: int,
+    start_hour: int = 0,
+    start_of_day_s: int = 0,
+    pair_room: int = 1024,
+) -> Book:
+    """A fresh book for *plans*.
+
+    *start_hour* is the hour of the week and *start_of_day_s* the second of the day at which time 0 lies. Raises
+    `PlanError` when a plan names something the *directory* does not know.
+    """
+    index = np.zeros(INDEX_SIZE, np.int64)
+    index[START_HOUR], index[START_OF_DAY_S] = start_hour, start_of_day_s
+    cells = np.zeros((len(plans), max(1, len(directory.slots)), 5))
+    cells[:, :, 0] = np.array([plan.ctr for plan in plans])[:, None]
+    cells[:, :, 1] = np.array([plan.cvr for plan in plans])[:, None]
+    largest_cap = max((cap.limit for plan in plans for cap in plan.caps), default=1)
+    room = 1 << max(10, int(pair_room - 1).bit_length())
+    return Book(
+        campaigns=_campaigns(plans, directory),
+        caps=_caps(plans),
+        targets=_targets(plans, directory, index),
+        used_segments=_used_segments(plans, directory),
+        index=index,
+        cells=cells,
+        touched=np.zeros(max(1, people_count), np.uint64),
+        pair_keys=np.full(room, -1, np.int64),
+        pair_state=np.empty((room, PAIR_TIMES + largest_cap)),
+    )
+
+
+def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[np.void]:
+    rows = np.zeros(len(plans), CAMPAIGN)
+    cap_first = 0
+    for c, plan in enumerate(plans):
+        fence = plan.target.fence or (0.0, 0.0, 0.0)
+        product_ix = -1 if plan.product is None else _position(directory.products, plan.product, plan, "product")
+        values = {
+            "product_ix": product_ix,
+            "goal": GOALS.index(plan.goal),
+            "goal_value": plan.goal_value_nanos,
+            "signal_ix": plan.signal_ix,
+            "bid_kind": BIDS.index(plan.bid.kind),
+            "bid_a": plan.bid.a,
+            "bid_b": plan.bid.b,
+            "bid_max_nanos": plan.bid.max_nanos if plan.bid.max_nanos is not None else NO_DAILY_LIMIT,
+            "pace": PACE_EVEN if plan.even else PACE_ASAP,
+            "start_s": plan.start_s,
+            "end_s": plan.end_s,
+            "total_nanos": plan.total_nanos,
+            "daily_nanos": plan.daily_nanos if plan.daily_nanos is not None else NO_DAILY_LIMIT,
+            "via_deal": int(bool(plan.target.deals)),
+            "fenced": int(plan.target.fence is not None),
+            "lat": fence[0],
+            "lon": fence[1],
+            "radius_km": fence[2],
+            "cap_first": cap_first,
+            "cap_count": len(plan.caps),
+            "lookback_s": plan.lookback_s,
+            "learned": int(plan.learned),
+            "prior_ctr": plan.ctr,
+            "prior_cvr": plan.cvr,
+            "prior_impressions": plan.prior_impressions,
+            "day_ix": -1,
+        }
+        for name, value in values.items():
+            rows[name][c] = value
+        cap_first += len(plan.caps)
+    return rows
+
+
+def _caps(plans: Sequence[CampaignPlan]) -> NDArray[np.void]:
+    caps = [(cap.limit, cap.window_s, int(cap.sliding)) for plan in plans for cap in plan.caps]
+    return np.array(caps or [(0, 1.0, 0)], CAP)
+
+
+def _targets(plans: Sequence[CampaignPlan], directory: Directory, index: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Fill the rows of bits and write into *index* where each block of them begins."""
+    blocks = (
+        (ROW_ACTIVE, 1),
+        (ROW_ANYONE, 1),
+        (ROW_UNIDENTIFIED, 1),
+        (ROW_NO_DEAL, 1),
+        (ROW_FORMAT, len(FORMATS)),
+        (ROW_DEVICE, len(DEVICES)),
+        (ROW_HOUR, WEEK_HOURS),
+        (ROW_PLACE, len(directory.places)),
+        (ROW_PUBLISHER, len(directory.publishers)),
+        (ROW_DEAL, len(directory.deals)),
+        (ROW_ANY, len(directory.segments)),
+        (ROW_NONE, len(directory.segments)),
+        (ROW_ALL, len(directory.segments)),
+    )
+    row = 0
+    for block, size in blocks:
+        index[block] = row
+        row += size
+    accepts = np.zeros((row, len(plans)), bool)
+    for c, plan in enumerate(plans):
+        target = plan.target
+        accepts[index[ROW_ACTIVE], c] = True
+        accepts[index[ROW_ANYONE], c] = not target.any_segments
+        accepts[index[ROW_UNIDENTIFIED], c] = not plan.needs_person
+        accepts[index[ROW_NO_DEAL], c] = not target.deals
+        for block, names, wanted, what in (
+            (ROW_FORMAT, FORMATS, target.formats, "format"),
+            (ROW_DEVICE, DEVICES, target.devices, "device"),
+            (ROW_PLACE, directory.places, target.places, "place"),
+            (ROW_PUBLISHER, directory.publishers, target.publishers, "publisher"),
+        ):
+            chosen = _positions(names, wanted, plan, what) if wanted else range(len(names))
+            accepts[index[block] + np.fromiter(chosen, np.int64), c] = True
+        hours = target.hours or range(WEEK_HOURS)
+        accepts[index[ROW_HOUR] + np.fromiter(hours, np.int64), c] = True
+        for block, names, wanted, what in (
+            (ROW_DEAL, directory.deals, target.deals, "deal"),
+            (ROW_ANY, directory.segments, target.any_segments, "segment"),
+            (ROW_NONE, directory.segments, target.none_segments, "segment"),
+            (ROW_ALL, directory.segments, target.all_segments, "segment"),
+        ):
+            accepts[index[block] + np.fromiter(_positions(names, wanted, plan, what), np.int64), c] = True
+    return pack_bits(accepts)
+
+
+def pack_bits(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """bool[rows, n] to uint64[rows, ceil(n / 64)], bit j of word k being flag 64 k + j (at least one word)."""
+    rows, count = flags.shape
+    words = max(1, -(-count // 64))
+    padded = np.zeros((rows, 64 * words), np.uint8)
+    padded[:, :count] = flags
+    packed: NDArray[np.uint64] = np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+    return packed
+
+
+def _used_segments(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[np.uint64]:
+    used = np.zeros((3, len(directory.segments)), bool)
+    for plan in plans:
+        for kind, names in (
+            (USED_ANY, plan.target.any_segments),
+            (USED_NONE, plan.target.none_segments),
+            (USED_ALL, plan.target.all_segments),
+        ):
+            used[kind, list(_positions(directory.segments, names, plan, "segment"))] = True
+    return pack_bits(used)
+
+
+def _positions(names: Sequence[str], wanted: Iterable[str], plan: CampaignPlan, what: str) -> list[int]:
+    return [_position(names, name, plan, what) for name in wanted]
+
+
+def _position(names: Sequence[str], name: str, plan: CampaignPlan, what: str) -> int:
+    try:
+        return names.index(name)
+    except ValueError:
+        known = ", ".join(names) or "none"
+        raise PlanError(f"campaign {plan.campaign_id}: unknown {what} {name!r}; known: {known}") from None

@@ -1,0 +1,90 @@
+"""What a media plan tells the bidder, in the bidder's own terms: nanos, seconds, names.
+
+The directory is what a bidder knows of the market before the first request: the names it may meet, in a fixed order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Names of everything an impression can refer to; the position of a name is its index."""
+
+    publishers: tuple[str, ...]
+    slots: tuple[str, ...]
+    """As publisher/slot."""
+    places: tuple[str, ...]
+    deals: tuple[str, ...]
+    segments: tuple[str, ...]
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapPlan:
+    """At most *limit* exposures per person in *window_s* seconds."""
+
+    limit: int
+    window_s: float
+    sliding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BidPlan:
+    """A bidding rule and its parameters, see `bidder.core.bids` (money in nanos per impression)."""
+
+    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1"]
+    a: float
+    b: float = 0.0
+    max_nanos: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """Where a campaign may buy, by name; empty means anywhere."""
+
+    formats: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    hours: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    deals: tuple[str, ...] = ()
+    any_segments: tuple[str, ...] = ()
+    all_segments: tuple[str, ...] = ()
+    none_segments: tuple[str, ...] = ()
+    fence: tuple[float, float, float] | None = None
+    """Latitude, longitude (degrees) and radius (km)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """One campaign as the bidder runs it."""
+
+    campaign_id: str
+    total_nanos: int
+    start_s: float
+    end_s: float
+    goal: Literal["cpm", "cpc", "cpa", "private"]
+    bid: BidPlan
+    goal_value_nanos: float = 0.0
+    """Worth of one impression, click or purchase."""
+    signal_ix: int = -1
+    daily_nanos: int | None = None
+    even: bool = False
+    product: str | None = None
+    ctr: float = 0.0
+    cvr: float = 0.0
+    learned: bool = False
+    prior_impressions: float = 1.0
+    lookback_s: float = 0.0
+    target: TargetPlan = field(default_factory=TargetPlan)
+    caps: tuple[CapPlan, ...] = ()
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether it can only bid for people it recognises: audiences, caps and discs on the map need that."""
+        target = self.target
+        rules = target.any_segments or target.all_segments or target.none_segments
+        return bool(rules or self.caps or target.fence)

@@ -1,0 +1,48 @@
+"""Clearing one auction: who wins and what is paid.
+
+A bid equal to the floor is accepted. Inside a deal our bid has the deal's floor, rivals the open one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from exchange_sim.draws import COIN, uniform
+from exchange_sim.world import SECOND_PRICE, TIE_BIDDER, TIE_COIN
+
+
+@njit(cache=True)
+def beats(bid_nanos: int, rival_nanos: int, tie: int, key: np.uint64) -> bool:
+    """Whether our bid beats the best rival bid under the tie rule."""
+    if bid_nanos != rival_nanos:
+        return bid_nanos > rival_nanos
+    return tie == TIE_BIDDER or (tie == TIE_COIN and uniform(key, COIN) < 0.5)
+
+
+@njit(cache=True)
+def clear(
+    kind: int,
+    tie: int,
+    key: np.uint64,
+    bid_nanos: int,
+    our_floor_nanos: int,
+    open_floor_nanos: int,
+    best_nanos: int,
+    second_nanos: int,
+) -> tuple[bool, int, int]:
+    """Settle our bid (0: none) against the two best rival bids.
+
+    Returns (whether we won, what we pay, what the seller earns from whoever won; 0 when unsold).
+    """
+    rival_nanos = best_nanos if best_nanos >= open_floor_nanos else 0
+    bids = bid_nanos > 0 and bid_nanos >= our_floor_nanos
+    if bids and (rival_nanos == 0 or beats(bid_nanos, rival_nanos, tie, key)):
+        price = max(our_floor_nanos, rival_nanos) if kind == SECOND_PRICE else bid_nanos
+        return True, price, price
+    if rival_nanos == 0:
+        return False, 0, 0
+    if kind == SECOND_PRICE:
+        runner_up = max(second_nanos, bid_nanos if bids else 0)
+        return False, 0, max(open_floor_nanos, runner_up)
+    return False, 0, rival_nanos

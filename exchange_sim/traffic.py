@@ -1,0 +1,91 @@
+"""Traffic: when requests arrive and what each is about.
+
+Arrivals are a Poisson process whose rate is constant within an hour of the week: unit-rate gaps, stretched by the rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from exchange_sim.distributions import first_above, quantile
+from exchange_sim.draws import AUCTION_OF, DEVICE, GAP, PERSON, SIGNAL, SLOT, key_of, uniform
+from exchange_sim.people import consents, person_key, place_of, position_of
+from exchange_sim.world import World
+
+
+@njit(cache=True)
+def next_arrival_s(world: World, key: np.uint64, after_s: float) -> float:
+    """Time of the arrival that follows *after_s*; *key* is the arriving auction's."""
+    left = -math.log(uniform(key, GAP))
+    time_s = after_s
+    while True:
+        hours = math.floor((time_s + world.start_of_day_s) / 3600.0)
+        hour = int(world.start_hour + hours - world.start_of_day_s // 3600) % 168
+        rate = world.rate_per_s[hour]
+        end_s = (hours + 1) * 3600.0 - world.start_of_day_s
+        if rate * (end_s - time_s) >= left:
+            return time_s + left / rate
+        left -= rate * (end_s - time_s)
+        time_s = end_s
+
+
+@njit(cache=True)
+def _describe(world: World, opps: NDArray[np.void], i: int) -> None:
+    """Fill in who and where, for the auction whose key and time are set."""
+    key = opps["key"][i]
+    u = uniform(key, PERSON)
+    if world.activity_skew != 1.0:
+        u = u**world.activity_skew
+    person_ix = int(u * world.people_count)
+    person = person_key(world.seed_key, person_ix)
+    slot_ix = first_above(world.slots["cumulative_share"], world.slots.shape[0], uniform(key, SLOT))
+    place_ix = place_of(person, world.places)
+    consent = consents(person, world.consent_share)
+    opps["person_ix"][i] = person_ix
+    opps["slot_ix"][i] = slot_ix
+    opps["place_ix"][i] = place_ix
+    opps["consent"][i] = consent
+    opps["device_ix"][i] = first_above(world.device_shares[slot_ix], 4, uniform(key, DEVICE))
+    opps["lat"][i] = math.nan
+    opps["lon"][i] = math.nan
+    if world.with_position == 1 and consent:
+        lat, lon = position_of(person, world.places, place_ix)
+        opps["lat"][i] = lat
+        opps["lon"][i] = lon
+
+
+@njit(cache=True)
+def draw_opportunities(
+    world: World, opps: NDArray[np.void], most: int, cursor: NDArray[np.float64], until_s: float
+) -> int:
+    """Fill *opps* (OPPORTUNITY[]) with the arrivals before *until_s*, at most *most*; returns how many.
+
+    *cursor* is float64[2]: number of auctions so far (exact to 2^53) and the time of the last one; it is moved on.
+    """
+    n = 0
+    while n < most:
+        auction_ix = int(cursor[0])
+        key = key_of(world.seed_key, AUCTION_OF, auction_ix)
+        time_s = next_arrival_s(world, key, cursor[1])
+        if time_s >= until_s:
+            break
+        opps["auction_ix"][n] = auction_ix
+        opps["key"][n] = key
+        opps["time_s"][n] = time_s
+        _describe(world, opps, n)
+        cursor[0] += 1.0
+        cursor[1] = time_s
+        n += 1
+    return n
+
+
+@njit(cache=True)
+def draw_signals(world: World, key: np.uint64, signals: NDArray[np.int64]) -> None:
+    """Fill *signals* (int64[V], nanos) with the private values campaigns see for the auction with this key."""
+    for v in range(world.signal_keys.shape[0]):
+        u = uniform(key + world.signal_keys[v], SIGNAL)
+        signals[v] = int(quantile(world.distributions, world.signal_distributions[v], world.tables, u))

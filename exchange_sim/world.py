@@ -1,0 +1,114 @@
+"""The world: every array the market and its truth need, in one NamedTuple that compiled code takes whole.
+
+Money in int64 nanos per impression, time in seconds since the scenario's start. Nothing in here ever reaches a bidder
+except through `opportunity` fields a request would carry and outcomes an advertiser would see.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMATS = ("display", "mobile", "video")
+DEVICES = ("desktop", "mobile", "tablet", "tv")
+
+FIRST_PRICE, SECOND_PRICE = 0, 1
+TIE_RIVAL, TIE_BIDDER, TIE_COIN = 0, 1, 2
+
+SLOT = np.dtype(
+    [
+        ("publisher_ix", "i4"),
+        ("format_ix", "i4"),
+        ("rivals_ix", "i4"),
+        ("deal_ix", "i4"),  # -1: none
+        ("floor_nanos", "i8"),
+        ("deal_floor_nanos", "i8"),
+        ("cumulative_share", "f8"),
+    ],
+    align=True,
+)
+
+PLACE_DTYPE = np.dtype([("cumulative_share", "f8"), ("lat", "f8"), ("lon", "f8"), ("radius_km", "f8")], align=True)
+
+NO_RIVALS, HIGHEST, INDEPENDENT = 0, 1, 2
+RIVALS = np.dtype([("kind", "i4"), ("count", "i4"), ("distribution_ix", "i4")], align=True)
+
+PRODUCT = np.dtype(
+    [
+        ("key", "u8"),
+        ("interest_ix", "i4"),  # -1: everyone fits
+        ("value_nanos", "f8"),
+        ("value_sigma", "f8"),
+        ("organic_per_s", "f8"),  # candidates per second over all people
+        ("cycle_s", "f8"),  # 0: always in the market
+        ("window_s", "f8"),
+        ("ctr", "f8"),
+        ("conversion", "f8"),
+        ("off_interest", "f8"),
+        ("off_window", "f8"),
+        ("half_life_s", "f8"),
+        ("saturation", "f8"),
+        ("delay_s", "f8"),
+    ],
+    align=True,
+)
+
+OPPORTUNITY = np.dtype(
+    [
+        ("auction_ix", "i8"),
+        ("key", "u8"),  # every further draw about this auction comes from it
+        ("time_s", "f8"),
+        ("person_ix", "i8"),
+        ("lat", "f8"),
+        ("lon", "f8"),
+        ("slot_ix", "i4"),
+        ("place_ix", "i4"),
+        ("device_ix", "i4"),
+        ("consent", "i4"),
+    ],
+    align=True,
+)
+
+
+class World(NamedTuple):
+    """A market. S slots, P people, L places, K groups of rivals, G products, D distributions."""
+
+    seed_key: np.uint64
+    people_count: int
+    activity_skew: float
+    consent_share: float
+    with_position: int
+    """1: requests carry the person's position."""
+    auction_kind: int
+    tie: int
+    start_of_day_s: int
+    start_hour: int
+    rate_per_s: NDArray[np.float64]
+    """float64[168]: mean requests per second in each hour of the week."""
+    slots: NDArray[np.void]
+    """SLOT[S], cumulative shares rising to 1."""
+    device_shares: NDArray[np.float64]
+    """float64[S, 4]: cumulative shares of the devices."""
+    places: NDArray[np.void]
+    """PLACE_DTYPE[L]."""
+    interests: NDArray[np.uint64]
+    """uint64[P]: bit j: the person holds interest j."""
+    rivals: NDArray[np.void]
+    """RIVALS[K]."""
+    distributions: NDArray[np.void]
+    """DISTRIBUTION[D]; prices in nanos per impression."""
+    tables: NDArray[np.float64]
+    products: NDArray[np.void]
+    """PRODUCT[G]."""
+    format_effects: NDArray[np.float64]
+    """float64[G, 3]: multiplier of each format."""
+    campaign_products: NDArray[np.int64]
+    """int64[C]: what each campaign advertises; -1: nothing."""
+    signal_keys: NDArray[np.uint64]
+    """uint64[V]: keys of the private values campaigns see."""
+    signal_distributions: NDArray[np.int64]
+    """int64[V]: which distribution each private value comes from."""
+    stock: NDArray[np.float32]
+    """float32[P, G, 2]: remembered exposures and when they were last brought up to date (s): the one part that changes."""
