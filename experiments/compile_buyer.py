@@ -1,0 +1,133 @@
+"""From a scenario to what the buyer has: its plans, its directory of names, its view of the audience."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, TargetPlan
+from dmp.snapshot import Snapshot, build_snapshot
+from exchange_sim.draws import OBSERVATION, name_key, uniform
+from exchange_sim.people import consents, person_key
+from exchange_sim.world import World
+from experiments.compile_market import private_campaigns, slot_names
+from experiments.scenario.campaigns import Bid, Campaign, ConstantBid, LinearBid, McpcBid, Ortb1Bid
+from experiments.scenario.models import Scenario
+from experiments.scenario.parts import duration_s
+from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos, units_to_nanos
+
+
+def compile_directory(scenario: Scenario) -> Directory:
+    """The names a request can carry, in the order the market numbers them."""
+    return Directory(
+        publishers=tuple(scenario.publishers),
+        slots=tuple(f"{publisher}/{slot}" for publisher, slot in slot_names(scenario)),
+        places=tuple(scenario.places),
+        deals=tuple(scenario.deals),
+        segments=tuple(scenario.segments),
+        products=tuple(scenario.products),
+    )
+
+
+def compile_plans(scenario: Scenario) -> list[CampaignPlan]:
+    """Every campaign in the bidder's terms, in scenario order."""
+    signals = private_campaigns(scenario)
+    return [_plan(scenario, name, campaign, signals) for name, campaign in scenario.campaigns.items()]
+
+
+def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str]) -> CampaignPlan:
+    goal, budget, target, rates = campaign.goal, campaign.budget, campaign.target, campaign.rates
+    fence = target.geofence
+    if goal.kind == "private":
+        goal_value_nanos = 0.0
+    else:
+        goal_value_nanos = goal.value * (NANOS_PER_CPM if goal.kind == "cpm" else NANOS_PER_UNIT)
+    return CampaignPlan(
+        campaign_id=name,
+        total_nanos=units_to_nanos(budget.total),
+        daily_nanos=None if budget.daily is None else units_to_nanos(budget.daily),
+        start_s=0.0 if campaign.start is None else (campaign.start - scenario.start).total_seconds(),
+        end_s=scenario.days * 86400.0 if campaign.end is None else (campaign.end - scenario.start).total_seconds(),
+        even=campaign.pacing == "even",
+        goal=goal.kind,
+        goal_value_nanos=goal_value_nanos,
+        signal_ix=signals.index(name) if name in signals else -1,
+        bid=_bid(campaign.bid),
+        product=campaign.product,
+        ctr=rates.ctr,
+        cvr=rates.cvr,
+        learned=rates.learned,
+        prior_impressions=rates.prior_impressions,
+        lookback_s=campaign.lookback_days * 86400.0,
+        target=TargetPlan(
+            formats=tuple(target.formats),
+            devices=tuple(target.devices),
+            hours=tuple(target.hours),
+            places=tuple(target.places),
+            publishers=tuple(target.publishers),
+            deals=tuple(target.deals),
+            any_segments=tuple(target.segments.any),
+            all_segments=tuple(target.segments.all),
+            none_segments=tuple(target.segments.none),
+            fence=None if fence is None else (fence.lat, fence.lon, fence.radius_km),
+        ),
+        caps=tuple(CapPlan(cap.limit, duration_s(cap.per), cap.window == "sliding") for cap in campaign.caps),
+    )
+
+
+def _bid(bid: Bid) -> BidPlan:
+    highest = None if bid.max is None else cpm_to_nanos(bid.max)
+    if isinstance(bid, ConstantBid):
+        return BidPlan("constant", bid.price * NANOS_PER_CPM, 0.0, highest)
+    if isinstance(bid, LinearBid):
+        return BidPlan("linear", bid.base_price * NANOS_PER_CPM, bid.average_rate, highest)
+    if isinstance(bid, McpcBid):
+        return BidPlan("mcpc", bid.max_ecpc * NANOS_PER_UNIT, 0.0, highest)
+    if isinstance(bid, Ortb1Bid):
+        return BidPlan("ortb1", bid.c * NANOS_PER_CPM, bid.rate_per_cpm / NANOS_PER_CPM, highest)
+    return BidPlan("truthful", bid.multiplier, 0.0, highest)
+
+
+def observe_audience(scenario: Scenario, world: World) -> Snapshot:
+    """What the audience platform learns of the people: each segment an interest seen through its own noise.
+
+    Of the people with the interest, *recall* are found; others are taken in so that *precision* holds.
+    """
+    interests = list(scenario.people.interests)
+    members = {}
+    for name, segment in scenario.segments.items():
+        share = scenario.people.interests[segment.interest]
+        mistaken = 0.0
+        if share < 1.0:
+            mistaken = segment.recall * share * (1.0 - segment.precision) / segment.precision / (1.0 - share)
+        interest_ix = interests.index(segment.interest)
+        members[name] = _observe(
+            world.seed_key, world.interests, interest_ix, name_key(f"segment {name}"), segment.recall, mistaken
+        )
+    return build_snapshot(members, _consents(world.seed_key, world.people_count, world.consent_share))
+
+
+@njit(cache=True)
+def _observe(
+    seed_key: np.uint64,
+    interests: NDArray[np.uint64],
+    interest_ix: int,
+    segment_key: np.uint64,
+    recall: float,
+    mistaken: float,
+) -> NDArray[np.bool_]:
+    found = np.zeros(interests.shape[0], np.bool_)
+    for p in range(interests.shape[0]):
+        holds = (interests[p] >> np.uint64(interest_ix)) & np.uint64(1)
+        u = uniform(person_key(seed_key, p) + segment_key, OBSERVATION)
+        found[p] = u < (recall if holds == 1 else mistaken)
+    return found
+
+
+@njit(cache=True)
+def _consents(seed_key: np.uint64, people_count: int, consent_share: float) -> NDArray[np.bool_]:
+    given = np.zeros(people_count, np.bool_)
+    for p in range(people_count):
+        given[p] = consents(person_key(seed_key, p), consent_share)
+    return given

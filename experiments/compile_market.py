@@ -1,0 +1,222 @@
+"""From a scenario to the world's arrays: names become indices, CPM and currency become nanos."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exchange_sim.distributions import DISTRIBUTION, HISTOGRAM, LOGNORMAL, QUANTILES, UNIFORM
+from exchange_sim.draws import mix, name_key
+from exchange_sim.people import draw_interests
+from exchange_sim.world import (
+    DEVICES,
+    FIRST_PRICE,
+    FORMATS,
+    HIGHEST,
+    INDEPENDENT,
+    NO_RIVALS,
+    PLACE_DTYPE,
+    PRODUCT,
+    RIVALS,
+    SECOND_PRICE,
+    SLOT,
+    TIE_BIDDER,
+    TIE_COIN,
+    TIE_RIVAL,
+    World,
+)
+from experiments.scenario.market import HighestRival, IndependentRivals
+from experiments.scenario.models import Scenario
+from experiments.scenario.parts import Distribution, Histogram, Lognormal, Quantiles
+from experiments.traffic_shape import hour_weights
+from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos
+
+_TIES = {"rival": TIE_RIVAL, "bidder": TIE_BIDDER, "coin": TIE_COIN}
+
+
+class _Grids(NamedTuple):
+    """Distributions collected so far, and their rows of numbers."""
+
+    records: list[tuple[int, int, int, float, float]]
+    rows: list[NDArray[np.float64]]
+
+
+def start_offsets(scenario: Scenario) -> tuple[int, int]:
+    """Hour of the week (Monday 00:00 = 0) and second of the day at which the scenario begins."""
+    start = scenario.start
+    return start.weekday() * 24 + start.hour, start.hour * 3600 + start.minute * 60 + start.second
+
+
+def slot_names(scenario: Scenario) -> list[tuple[str, str]]:
+    """(publisher, slot) in index order."""
+    return [(publisher, slot) for publisher, body in scenario.publishers.items() for slot in body.slots]
+
+
+def private_campaigns(scenario: Scenario) -> list[str]:
+    """Campaigns with a private value, in the order of their signals."""
+    return [name for name, campaign in scenario.campaigns.items() if campaign.goal.kind == "private"]
+
+
+def compile_world(scenario: Scenario) -> World:
+    """The market and its truth as arrays; the people's interests are drawn here."""
+    seed_key = np.uint64(mix(np.uint64(scenario.seed)))
+    start_hour, start_of_day_s = start_offsets(scenario)
+    grids = _Grids([], [])
+    rivals = _rivals(scenario, grids)
+    signal_names = private_campaigns(scenario)
+    signals = []
+    for name in signal_names:
+        goal = scenario.campaigns[name].goal
+        assert goal.kind == "private"
+        signals.append(_add_distribution(goal.value, grids))
+    products = list(scenario.products)
+    people = scenario.people
+    return World(
+        seed_key=seed_key,
+        people_count=people.count,
+        activity_skew=people.activity_skew,
+        consent_share=people.consent_share,
+        with_position=int(any(c.target.geofence is not None for c in scenario.campaigns.values())),
+        auction_kind=SECOND_PRICE if scenario.auction.kind == "second_price" else FIRST_PRICE,
+        tie=_TIES[scenario.auction.tie],
+        start_of_day_s=start_of_day_s,
+        start_hour=start_hour,
+        rate_per_s=_rates(scenario),
+        slots=_slots(scenario),
+        device_shares=_device_shares(scenario),
+        places=_places(scenario),
+        interests=draw_interests(
+            seed_key,
+            people.count,
+            np.array([name_key(f"interest {name}") for name in people.interests], np.uint64),
+            np.array(list(people.interests.values()), np.float64),
+        ),
+        rivals=rivals,
+        distributions=np.array(grids.records or [(0, 0, 0, 0.0, 0.0)], DISTRIBUTION),
+        tables=_stack(grids.rows),
+        products=_products(scenario),
+        format_effects=np.array(
+            [[scenario.products[p].effect.formats.get(f, 1.0) for f in FORMATS] for p in products], np.float64
+        ).reshape(len(products), len(FORMATS)),
+        campaign_products=np.array(
+            [products.index(c.product) if c.product else -1 for c in scenario.campaigns.values()], np.int64
+        ),
+        signal_keys=np.array([name_key(f"signal {name}") for name in signal_names], np.uint64),
+        signal_distributions=np.array(signals, np.int64),
+        stock=np.zeros((people.count, len(products), 2), np.float32),
+    )
+
+
+def _rates(scenario: Scenario) -> NDArray[np.float64]:
+    weights = hour_weights(scenario.traffic.hours)
+    rates: NDArray[np.float64] = scenario.traffic.requests_per_day / 86400.0 * weights / weights.mean()
+    return rates
+
+
+def _cumulative(weights: Iterable[float]) -> NDArray[np.float64]:
+    total = np.cumsum(np.fromiter(weights, np.float64))
+    shares: NDArray[np.float64] = total / total[-1]
+    shares[-1] = 1.0
+    return shares
+
+
+def _slots(scenario: Scenario) -> NDArray[np.void]:
+    names = slot_names(scenario)
+    rows = np.zeros(len(names), SLOT)
+    rivals = list(scenario.rivals)
+    weights = []
+    for s, (publisher_name, slot_name) in enumerate(names):
+        publisher = scenario.publishers[publisher_name]
+        slot = publisher.slots[slot_name]
+        weights.append(publisher.share * slot.share / sum(other.share for other in publisher.slots.values()))
+        rows["publisher_ix"][s] = list(scenario.publishers).index(publisher_name)
+        rows["format_ix"][s] = FORMATS.index(slot.format)
+        rows["rivals_ix"][s] = rivals.index(publisher.rivals) if publisher.rivals else 0
+        rows["floor_nanos"][s] = cpm_to_nanos(slot.floor)
+        rows["deal_ix"][s] = -1
+        for d, deal in enumerate(scenario.deals.values()):
+            if deal.publisher == publisher_name and (deal.slots is None or slot_name in deal.slots):
+                rows["deal_ix"][s] = d
+                rows["deal_floor_nanos"][s] = cpm_to_nanos(deal.floor)
+                break
+    rows["cumulative_share"] = _cumulative(weights)
+    return rows
+
+
+def _device_shares(scenario: Scenario) -> NDArray[np.float64]:
+    rows = []
+    for publisher, slot in slot_names(scenario):
+        devices = scenario.publishers[publisher].slots[slot].devices
+        rows.append(_cumulative(devices.get(device, 0.0) for device in DEVICES))
+    return np.array(rows)
+
+
+def _places(scenario: Scenario) -> NDArray[np.void]:
+    rows = np.zeros(len(scenario.places), PLACE_DTYPE)
+    rows["cumulative_share"] = _cumulative(place.share for place in scenario.places.values())
+    for field in ("lat", "lon", "radius_km"):
+        rows[field] = [getattr(place, field) for place in scenario.places.values()]
+    return rows
+
+
+def _rivals(scenario: Scenario, grids: _Grids) -> NDArray[np.void]:
+    rows = np.zeros(len(scenario.rivals), RIVALS)
+    for k, group in enumerate(scenario.rivals.values()):
+        rows["kind"][k] = NO_RIVALS
+        if isinstance(group, IndependentRivals | HighestRival):
+            rows["kind"][k] = INDEPENDENT if isinstance(group, IndependentRivals) else HIGHEST
+            rows["count"][k] = group.count if isinstance(group, IndependentRivals) else 1
+            rows["distribution_ix"][k] = _add_distribution(group.price, grids)
+    return rows
+
+
+def _add_distribution(spec: Distribution, grids: _Grids) -> int:
+    """Record a distribution of CPM prices in nanos; returns its index."""
+    if isinstance(spec, Lognormal):
+        record = (LOGNORMAL, 0, 0, math.log(spec.median * NANOS_PER_CPM), spec.sigma)
+    elif isinstance(spec, Histogram):
+        grids.rows.append(_cumulative(spec.counts))
+        record = (HISTOGRAM, len(grids.rows) - 1, len(spec.counts), spec.step * NANOS_PER_CPM, 0.0)
+    elif isinstance(spec, Quantiles):
+        grids.rows.append(np.array(spec.values) * NANOS_PER_CPM)
+        record = (QUANTILES, len(grids.rows) - 1, len(spec.values), 0.0, 0.0)
+    else:
+        record = (UNIFORM, 0, 0, spec.low * NANOS_PER_CPM, spec.high * NANOS_PER_CPM)
+    grids.records.append(record)
+    return len(grids.records) - 1
+
+
+def _stack(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Rows of different lengths as one matrix, padded with their last value."""
+    width = max((len(row) for row in rows), default=1)
+    return np.array([np.pad(row, (0, width - len(row)), mode="edge") for row in rows] or [[0.0]])
+
+
+def _products(scenario: Scenario) -> NDArray[np.void]:
+    rows = np.zeros(len(scenario.products), PRODUCT)
+    interests = list(scenario.people.interests)
+    for g, (name, product) in enumerate(scenario.products.items()):
+        effect = product.effect
+        values = {
+            "key": name_key(f"product {name}"),
+            "interest_ix": interests.index(product.interest) if product.interest else -1,
+            "value_nanos": product.value * NANOS_PER_UNIT,
+            "value_sigma": product.value_sigma,
+            "organic_per_s": scenario.people.count * product.organic_per_1000_people_per_day / 1000.0 / 86400.0,
+            "cycle_s": product.in_market.cycle_days * 86400.0 if product.in_market else 0.0,
+            "window_s": product.in_market.window_days * 86400.0 if product.in_market else 0.0,
+            "ctr": effect.ctr,
+            "conversion": effect.conversion,
+            "off_interest": effect.off_interest,
+            "off_window": effect.off_window,
+            "half_life_s": effect.half_life_h * 3600.0,
+            "saturation": effect.saturation,
+            "delay_s": effect.delay_h * 3600.0,
+        }
+        for field, value in values.items():
+            rows[field][g] = value
+    return rows

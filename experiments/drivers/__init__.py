@@ -1,0 +1,1 @@
+"""What moves time: `batch` (compiled ticks), `events` (a process per request). Both fill the same ledger."""

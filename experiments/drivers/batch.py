@@ -1,0 +1,122 @@
+"""Driver `batch`: SimPy wakes once per tick and lets compiled code run everything in between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from bidder.build import build_book
+from bidder.core.book import IMPRESSION, Book
+from bidder.core.settle import tick
+from bidder.memory import ensure_room
+from bidder.plan import CampaignPlan
+from exchange_sim.outcomes import draw_organic
+from exchange_sim.pending import PENDING
+from exchange_sim.world import OPPORTUNITY, World
+from experiments.drivers.batch_kernel import Desk, advance, deliver_purchases
+from experiments.drivers.ledger import EXPOSURE, PURCHASE, Ledger, Tallies, new_tallies
+from experiments.setting import Setting
+
+BLOCK = 256
+"""Opportunities drawn at once: their memory loads overlap, and they stay in the first-level cache."""
+MOST_PER_CALL = 32_768
+"""Auctions per call of the compiled loop: bounds the buffers it fills."""
+
+Progress = Callable[[float, int, int], None]
+"""Called with simulated seconds, auctions and nanos spent so far."""
+
+
+def run_batch(setting: Setting, progress: Progress | None = None) -> tuple[Ledger, Book]:
+    """Run *setting* to its end; returns the ledger and the bidder's final book."""
+    run = _Run(setting, progress)
+    env = simpy.Environment()
+    env.process(run.ticks(env))
+    env.run()
+    return run.ledger(), run.book
+
+
+class _Run:
+    """State of one run between ticks."""
+
+    def __init__(self, setting: Setting, progress: Progress | None) -> None:
+        self.setting = setting
+        self.world: World = setting.world
+        self.book: Book = setting.new_book()
+        self.rows: NDArray[np.uint64] = setting.audience.rows
+        self.tallies: Tallies = setting.new_tallies()
+        self.progress = progress
+        self.auctions = 0
+        self.exposures: list[NDArray[np.void]] = []
+        self.purchases: list[NDArray[np.void]] = []
+        self.organic_cursor = np.zeros((len(self.world.products), 2))
+        self.desk = Desk(
+            opportunities=np.zeros(BLOCK, OPPORTUNITY),
+            impression=np.zeros(1, IMPRESSION),
+            signals=np.zeros(max(1, len(self.world.signal_keys)), np.int64),
+            cursor=np.zeros(2),
+            pending=np.zeros(2 * MOST_PER_CALL, PENDING),
+            pending_size=np.zeros(1, np.int64),
+            exposures=np.zeros(MOST_PER_CALL, EXPOSURE),
+            purchases=np.zeros(4 * MOST_PER_CALL, PURCHASE),
+            filled=np.zeros(2, np.int64),
+        )
+
+    def ticks(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
+        """The SimPy process: refresh the bidder at the start of each tick, then run up to its end."""
+        for start_s, end_s in self.setting.ticks():
+            tick(self.book, start_s)
+            yield env.timeout(end_s - env.now)
+            self.run_until(end_s)
+            if self.progress is not None:
+                self.progress(end_s, self.auctions, int(self.book.campaigns["spent_nanos"].sum()))
+        self.deliver(math.inf)
+
+    def run_until(self, end_s: float) -> None:
+        """Every auction and purchase before *end_s*."""
+        while not draw_organic(self.world, self.organic_cursor, end_s, self.desk.pending, self.desk.pending_size):
+            self.make_room()
+        done = MOST_PER_CALL
+        while done == MOST_PER_CALL:
+            self.make_room()
+            done = advance(self.world, self.book, self.rows, self.desk, self.tallies, end_s, MOST_PER_CALL)
+            self.auctions += done
+            self.empty_buffers()
+        self.deliver(end_s)
+
+    def deliver(self, end_s: float) -> None:
+        """Purchases due before *end_s*."""
+        self.make_room()
+        deliver_purchases(self.world, self.book, self.desk, end_s)
+        self.empty_buffers()
+
+    def make_room(self) -> None:
+        """Room for one call's worth of pairs, purchases to come and purchases to record."""
+        self.book = ensure_room(self.book, MOST_PER_CALL)
+        waiting = int(self.desk.pending_size[0])
+        if waiting + MOST_PER_CALL > len(self.desk.pending):
+            self.desk = self.desk._replace(pending=np.concatenate([self.desk.pending, np.zeros_like(self.desk.pending)]))
+        if waiting + MOST_PER_CALL > len(self.desk.purchases):
+            self.desk = self.desk._replace(purchases=np.zeros(2 * (waiting + MOST_PER_CALL), PURCHASE))
+
+    def empty_buffers(self) -> None:
+        """Take over what the compiled loop recorded."""
+        exposures, purchases = self.desk.filled
+        if exposures:
+            self.exposures.append(self.desk.exposures[:exposures].copy())
+        if purchases:
+            self.purchases.append(self.desk.purchases[:purchases].copy())
+        self.desk.filled[:] = 0
+
+    def ledger(self) -> Ledger:
+        """Everything recorded, in order."""
+        return Ledger(
+            self.auctions,
+            np.concatenate([np.zeros(0, EXPOSURE), *self.exposures]),
+            np.concatenate([np.zeros(0, PURCHASE), *self.purchases]),
+            self.tallies,
+        )

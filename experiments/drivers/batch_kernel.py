@@ -1,0 +1,225 @@
+"""The fused loop: arrivals, decisions, clearing, booking and outcomes of a stretch of time in compiled code."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bidder.core.book import Book
+from bidder.core.clock import hour_of_week
+from bidder.core.codes import BID
+from bidder.core.decide import decide
+from bidder.core.settle import buy, click, convert
+from exchange_sim.auction import clear
+from exchange_sim.outcomes import expose
+from exchange_sim.pending import drop_first
+from exchange_sim.people import consents, person_key
+from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
+from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.world import SECOND_PRICE, World
+from experiments.drivers.ledger import (
+    FATE_OUTBID,
+    FATE_WON,
+    PRICE_BIDS,
+    PRICE_MARKET,
+    PRICE_WINS,
+    RESULT_OUTBID,
+    RESULT_WON,
+    SLOT_REQUESTS,
+    SLOT_REVENUE,
+    SLOT_SOLD,
+    Tallies,
+    price_bin,
+)
+
+
+class Desk(NamedTuple):
+    """Working arrays of the loop; their contents matter only between its calls where said so."""
+
+    opportunities: NDArray[np.void]
+    """OPPORTUNITY[block]."""
+    impression: NDArray[np.void]
+    """IMPRESSION[1]: the request as the bidder sees it."""
+    signals: NDArray[np.int64]
+    """int64[V]: private values of the request."""
+    cursor: NDArray[np.float64]
+    """float64[2]: auctions so far, time of the last one (kept)."""
+    pending: NDArray[np.void]
+    """PENDING[]: heap of purchases to come (kept)."""
+    pending_size: NDArray[np.int64]
+    """int64[1] (kept)."""
+    exposures: NDArray[np.void]
+    """EXPOSURE[]: filled from 0 on."""
+    purchases: NDArray[np.void]
+    """PURCHASE[]: filled from 0 on."""
+    filled: NDArray[np.int64]
+    """int64[2]: exposures and purchases filled so far; the caller empties both and resets this."""
+
+
+@njit(cache=True)
+def see(world: World, book: Book, opps: NDArray[np.void], i: int, imps: NDArray[np.void]) -> None:
+    """Write into imps[0] what the bidder may know of opportunity *i*: the person only with consent."""
+    slot_ix = opps["slot_ix"][i]
+    time_s = opps["time_s"][i]
+    imps["now_s"][0] = time_s
+    imps["person_ix"][0] = opps["person_ix"][i] if opps["consent"][i] == 1 else -1
+    imps["floor_nanos"][0] = world.slots["floor_nanos"][slot_ix]
+    imps["deal_floor_nanos"][0] = world.slots["deal_floor_nanos"][slot_ix]
+    imps["deal_ix"][0] = world.slots["deal_ix"][slot_ix]
+    imps["publisher_ix"][0] = world.slots["publisher_ix"][slot_ix]
+    imps["format_ix"][0] = world.slots["format_ix"][slot_ix]
+    imps["slot_ix"][0] = slot_ix
+    imps["place_ix"][0] = opps["place_ix"][i]
+    imps["device_ix"][0] = opps["device_ix"][i]
+    imps["lat"][0] = opps["lat"][i]
+    imps["lon"][0] = opps["lon"][i]
+    imps["hour"][0] = hour_of_week(book.index, time_s)
+
+
+@njit(cache=True)
+def known_person(world: World, person_ix: int) -> int:
+    """The person as the bidder knows them: -1 without consent."""
+    return person_ix if consents(person_key(world.seed_key, person_ix), world.consent_share) else -1
+
+
+@njit(cache=True)
+def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> None:
+    """Tell the bidder of every purchase due before *until_s* and record it with its label."""
+    while desk.pending_size[0] > 0 and desk.pending["due_s"][0] < until_s:
+        at = desk.filled[1]
+        desk.filled[1] += 1
+        due_s, person_ix = desk.pending["due_s"][0], desk.pending["person_ix"][0]
+        product_ix, value = desk.pending["product_ix"][0], desk.pending["value_nanos"][0]
+        desk.purchases["time_s"][at] = due_s
+        desk.purchases["person_ix"][at] = person_ix
+        desk.purchases["value_nanos"][at] = value
+        desk.purchases["product_ix"][at] = product_ix
+        desk.purchases["auction_ix"][at] = desk.pending["auction_ix"][0]
+        desk.purchases["caused_by_ix"][at] = desk.pending["campaign_ix"][0]
+        desk.purchases["attributed_ix"][at] = convert(book, product_ix, known_person(world, person_ix), value, due_s)
+        drop_first(desk.pending, desk.pending_size)
+
+
+@njit(cache=True)
+def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int, revenue_nanos: int) -> None:
+    """Count a request for its seller: the price to beat, and what it earned."""
+    market_nanos = max(best_nanos, world.slots["floor_nanos"][slot_ix])
+    tallies.prices[world.slots["publisher_ix"][slot_ix], price_bin(market_nanos), PRICE_MARKET] += 1
+    tallies.slots[slot_ix, SLOT_REQUESTS] += 1
+    if revenue_nanos > 0:
+        tallies.slots[slot_ix, SLOT_SOLD] += 1
+        tallies.slots[slot_ix, SLOT_REVENUE] += revenue_nanos
+
+
+@njit(cache=True)
+def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, bid_nanos: int, won: bool) -> None:
+    """Count a bid that reached the auction in time."""
+    publisher_ix = world.slots["publisher_ix"][slot_ix]
+    at = price_bin(bid_nanos)
+    tallies.prices[publisher_ix, at, PRICE_BIDS] += 1
+    if won:
+        tallies.prices[publisher_ix, at, PRICE_WINS] += 1
+        tallies.results[campaign_ix, RESULT_WON] += 1
+    else:
+        tallies.results[campaign_ix, RESULT_OUTBID] += 1
+
+
+@njit(cache=True)
+def clear_opportunity(
+    world: World, opps: NDArray[np.void], i: int, bid_nanos: int, via_deal: bool, tallies: Tallies
+) -> tuple[bool, int]:
+    """Clear opportunity *i* against its rivals (bid 0: ours is absent); returns (won, price)."""
+    slot_ix, key = opps["slot_ix"][i], opps["key"][i]
+    rivals_ix = world.slots["rivals_ix"][slot_ix]
+    open_floor = world.slots["floor_nanos"][slot_ix]
+    our_floor = world.slots["deal_floor_nanos"][slot_ix] if via_deal else open_floor
+    best = best_rival_nanos(world, rivals_ix, key)
+    second = 0
+    if world.auction_kind == SECOND_PRICE and bid_nanos <= best:
+        second = second_rival_nanos(world, rivals_ix, key)
+    won, price, revenue = clear(
+        world.auction_kind, world.tie, key, bid_nanos, our_floor, open_floor, best, second
+    )
+    record_market(world, tallies, slot_ix, best, revenue)
+    return won, price
+
+
+@njit(cache=True)
+def record_exposure(
+    opps: NDArray[np.void], i: int, exposures: NDArray[np.void], at: int, campaign_ix: int, bid: int, price: int, worth: int
+) -> None:
+    """Write the ledger row of a bought impression; whether it was clicked and booked is filled in by the caller."""
+    exposures["auction_ix"][at] = opps["auction_ix"][i]
+    exposures["time_s"][at] = opps["time_s"][i]
+    exposures["person_ix"][at] = opps["person_ix"][i]
+    exposures["slot_ix"][at] = opps["slot_ix"][i]
+    exposures["device_ix"][at] = opps["device_ix"][i]
+    exposures["consent"][at] = opps["consent"][i]
+    exposures["campaign_ix"][at] = campaign_ix
+    exposures["bid_nanos"][at] = bid
+    exposures["price_nanos"][at] = price
+    exposures["worth_nanos"][at] = worth
+
+
+@njit(cache=True)
+def _run_auction(
+    world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int
+) -> None:
+    """One impression opportunity from request to outcome."""
+    opps, imps = desk.opportunities, desk.impression
+    see(world, book, opps, i, imps)
+    draw_signals(world, opps["key"][i], desk.signals)
+    campaign_ix, bid, worth, fate = decide(book, rows[opps["person_ix"][i]], imps, 0, desk.signals, tallies.reasons)
+    via_deal = campaign_ix >= 0 and book.campaigns["via_deal"][campaign_ix] == 1
+    won, price = clear_opportunity(world, opps, i, bid, via_deal, tallies)
+    if fate == BID:
+        slot_ix = opps["slot_ix"][i]
+        record_bid(world, tallies, campaign_ix, slot_ix, bid, won)
+        fate = FATE_WON if won else FATE_OUTBID
+        if won:
+            buy(book, campaign_ix, imps["person_ix"][0], slot_ix, price, opps["time_s"][i])
+            at = desk.filled[0]
+            desk.filled[0] += 1
+            record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
+            clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
+            desk.exposures["clicked"][at] = clicked
+            desk.exposures["billed"][at] = 1
+            if clicked:
+                click(book, campaign_ix, slot_ix)
+    tallies.fates[int(opps["time_s"][i] // 3600.0), fate] += 1
+
+
+@njit(cache=True)
+def _warm(book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], n: int) -> np.uint64:
+    """Touch each person's memory once, back to back: the loads overlap instead of stalling every decision."""
+    seen = np.uint64(0)
+    for i in range(n):
+        person_ix = opps["person_ix"][i]
+        seen ^= rows[person_ix, 0] ^ book.touched[person_ix]
+    return seen
+
+
+@njit(cache=True)
+def advance(
+    world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, until_s: float, most: int
+) -> int:
+    """Run the auctions before *until_s*, at most *most*; returns how many were run.
+
+    The caller guarantees room for *most* more pairs, exposures and purchases. Fewer than *most* means that time has
+    come to *until_s*.
+    """
+    done = 0
+    while done < most:
+        wanted = min(most - done, desk.opportunities.shape[0])
+        n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
+        _warm(book, rows, desk.opportunities, n)
+        for i in range(n):
+            deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
+            _run_auction(world, book, rows, desk, tallies, i)
+        done += n
+        if n < wanted:
+            break
+    return done

@@ -1,0 +1,106 @@
+"""What a driver hands on: every exposure, every purchase, and counts of everything that did not become one."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bidder.core.codes import REASONS
+
+EXPOSURE = np.dtype(
+    [
+        ("auction_ix", "i8"),
+        ("time_s", "f8"),
+        ("person_ix", "i8"),
+        ("bid_nanos", "i8"),
+        ("price_nanos", "i8"),
+        ("worth_nanos", "i8"),
+        ("campaign_ix", "i4"),
+        ("slot_ix", "i4"),
+        ("device_ix", "i1"),
+        ("consent", "i1"),
+        ("clicked", "i1"),
+        ("billed", "i1"),
+    ],
+    align=True,
+)
+
+PURCHASE = np.dtype(
+    [
+        ("time_s", "f8"),
+        ("person_ix", "i8"),
+        ("value_nanos", "i8"),
+        ("auction_ix", "i8"),  # -1: organic
+        ("product_ix", "i4"),
+        ("attributed_ix", "i4"),  # -1: none
+        ("caused_by_ix", "i4"),  # campaign; -1: organic
+    ],
+    align=True,
+)
+
+FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = 7, 8, 9, 10
+"""The first seven fates are the bidder's own reasons, see `bidder.core.codes`."""
+
+RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
+SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE = 0, 1, 2
+PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
+
+PRICE_BINS = 64
+LOWEST_BIN_NANOS = 10_000
+"""Bins of prices: four to the octave from 0.01 CPM on; the first also holds everything below, the last all above."""
+
+
+class Tallies(NamedTuple):
+    """Counts of one run. H hours, C campaigns, S slots, P publishers."""
+
+    fates: NDArray[np.int64]
+    """int64[H, FATE_COUNT]: requests by hour and fate."""
+    reasons: NDArray[np.int64]
+    """int64[C, len(REASONS)]: per campaign; targeted requests only."""
+    results: NDArray[np.int64]
+    """int64[C, 3]: what became of its bids."""
+    slots: NDArray[np.int64]
+    """int64[S, 3]: requests, sold to anybody, revenue (nanos)."""
+    prices: NDArray[np.int64]
+    """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
+
+
+class Ledger(NamedTuple):
+    """A finished run."""
+
+    auctions: int
+    exposures: NDArray[np.void]
+    """EXPOSURE[], in order of auction."""
+    purchases: NDArray[np.void]
+    """PURCHASE[], in order of time."""
+    tallies: Tallies
+
+
+def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tallies:
+    """Counts at zero."""
+    return Tallies(
+        np.zeros((hours, FATE_COUNT), np.int64),
+        np.zeros((campaigns, len(REASONS)), np.int64),
+        np.zeros((campaigns, 3), np.int64),
+        np.zeros((slots, 3), np.int64),
+        np.zeros((publishers, PRICE_BINS, 3), np.int64),
+    )
+
+
+def price_bin_edges_cpm() -> NDArray[np.float64]:
+    """PRICE_BINS + 1 edges in CPM; the outermost are 0 and infinity."""
+    edges = LOWEST_BIN_NANOS / 1e6 * 2.0 ** (np.arange(PRICE_BINS + 1) / 4.0)
+    edges[0], edges[-1] = 0.0, np.inf
+    return edges
+
+
+@njit(cache=True)
+def price_bin(price_nanos: int) -> int:
+    """Bin of a price."""
+    if price_nanos <= LOWEST_BIN_NANOS:
+        return 0
+    return min(PRICE_BINS - 1, int(4.0 * math.log2(price_nanos / LOWEST_BIN_NANOS)))
