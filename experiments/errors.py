@@ -14,7 +14,11 @@ class BidlabError(Exception):
 
 
 class ScenarioError(BidlabError):
-    """A scenario file cannot be used."""
+    """A scenario file cannot be used; `problems` holds one line per mistake, in the order of the file."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class ReplayError(BidlabError):

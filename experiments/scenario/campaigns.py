@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from experiments.scenario.parts import (
-    Cpm,
     Device,
     Distribution,
     Duration,
     Format,
+    LocalTime,
     Money,
     Name,
     NonNegative,
@@ -192,9 +191,9 @@ class Campaign(Part):
 
     product: Name | None = None
     """What it advertises; missing: nothing that people buy (textbook worlds)."""
-    start: datetime | None = None
+    start: LocalTime | None = None
     """First moment it may bid (local time); missing: the scenario's start."""
-    end: datetime | None = None
+    end: LocalTime | None = None
     """Moment it stops (local time); missing: the scenario's end."""
     budget: Budget
     """Hard limits on spend."""
@@ -213,11 +212,5 @@ class Campaign(Part):
     lookback_days: NonNegative = 7.0
     """A purchase counts as the campaign's when its last exposure is at most this old (days)."""
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Campaign:
-        if self.start and self.end and self.end <= self.start:
-            raise ValueError(f"end ({self.end}) must be after start ({self.start})")
-        return self
 
-
-__all__ = ["Bid", "Budget", "Campaign", "Cap", "Cpm", "Geofence", "Goal", "Rates", "SegmentRule", "Target"]
+__all__ = ["Bid", "Budget", "Campaign", "Cap", "Geofence", "Goal", "Rates", "SegmentRule", "Target"]

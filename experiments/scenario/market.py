@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from experiments.scenario.parts import (
     Cpm,
@@ -181,12 +181,22 @@ class NoRivals(Part):
 Rivals = Annotated[IndependentRivals | HighestRival | NoRivals, Field(discriminator="kind")]
 
 
+def _hours_form(value: object) -> str:
+    return "weights" if isinstance(value, list) else "shape"
+
+
+HourlyShape = Literal["flat", "diurnal"]
+Hours = Annotated[
+    Annotated[HourlyShape, Tag("shape")] | Annotated[list[NonNegative], Tag("weights")], Discriminator(_hours_form)
+]
+
+
 class Traffic(Part):
     """How requests arrive: a Poisson process whose rate follows the hour of the week."""
 
     requests_per_day: Annotated[float, Field(gt=0, le=1e9)]
     """Mean number of requests per day over a whole week."""
-    hours: Literal["flat", "diurnal"] | list[NonNegative] = "flat"
+    hours: Hours = "flat"
     """Shape over the week: flat, the built-in diurnal shape, or 168 weights beginning Monday 00:00."""
     hours_file: str | None = None
     """CSV file `dow,hour,share` (Monday = 0) instead of `hours`, relative to the scenario file."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, Deal, People, Place, Product, Publisher, Rivals, Segment, Traffic, Wire
-from experiments.scenario.parts import Name, Part
+from experiments.scenario.parts import LocalTime, Name, Part
 
 
 class Scenario(Part):
@@ -23,7 +23,7 @@ class Scenario(Part):
     """Every draw is a hash of this number, of what it is for and of whose it is."""
     driver: Literal["batch", "events"] = "batch"
     """batch: compiled, no wire; events: a process per request with latency, time-outs and lost notices."""
-    start: datetime = datetime(2026, 1, 5)
+    start: LocalTime = datetime(2026, 1, 5)
     """Local time at which the scenario begins (no time zone)."""
     days: Annotated[float, Field(gt=0, le=3660)]
     """Length of the scenario (days)."""

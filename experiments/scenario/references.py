@@ -1,0 +1,251 @@
+"""Rules that span several parts of a scenario: names that must exist and settings that contradict each other.
+
+The checks read plain data, not models, and ignore whatever has the wrong type: so they can speak about a file whose
+other mistakes keep it from becoming a `Scenario`, and every mistake is reported at once. Times are naive local
+datetimes, money is in currency units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from experiments.scenario.problems import Path, Problem, suggestion
+
+DEFAULT_START = datetime(2026, 1, 5)
+
+NAMES: tuple[tuple[Path, Path, str], ...] = (
+    (("segments", "*", "interest"), ("people", "interests"), "interest"),
+    (("products", "*", "interest"), ("people", "interests"), "interest"),
+    (("publishers", "*", "rivals"), ("rivals",), "rivals"),
+    (("deals", "*", "publisher"), ("publishers",), "publisher"),
+    (("campaigns", "*", "product"), ("products",), "product"),
+    (("campaigns", "*", "target", "segments", "any", "*"), ("segments",), "segment"),
+    (("campaigns", "*", "target", "segments", "all", "*"), ("segments",), "segment"),
+    (("campaigns", "*", "target", "segments", "none", "*"), ("segments",), "segment"),
+    (("campaigns", "*", "target", "places", "*"), ("places",), "place"),
+    (("campaigns", "*", "target", "publishers", "*"), ("publishers",), "publisher"),
+    (("campaigns", "*", "target", "deals", "*"), ("deals",), "deal"),
+)
+"""Where a name is used, where it must be defined, and what it names."""
+
+
+def check_references(scenario: Any) -> None:
+    """Refuse a validated `Scenario` whose parts do not fit together; for its model validator."""
+    data = scenario.model_dump()
+    problems = find_problems(data)
+    if data["traffic"]["hours_file"] is not None:
+        message = "is read only when a scenario is loaded from a file; give the 168 weights in hours"
+        problems.append(Problem(("traffic", "hours_file"), message))
+    if problems:
+        listed = "; ".join(f"{'.'.join(map(str, path))}: {message}" for path, message in problems)
+        context = {"listed": listed.replace("{", "(").replace("}", ")"), "problems": problems}
+        raise PydanticCustomError("references", "{listed}", context)
+
+
+def find_problems(data: Mapping[str, Any]) -> list[Problem]:
+    """Every mistake that spans parts, for data as written in a file or as dumped from a `Scenario`."""
+    problems = list(_unknown_names(data))
+    for check in (_rivals_chosen, _segments, _products, _deals, _traffic):
+        problems.extend(check(data))
+    for name, campaign in _items(data, "campaigns"):
+        for check in (_budget, _flight, _goal, _segment_rule, _supply):
+            problems.extend(
+                Problem(("campaigns", name, *path), message) for path, message in check(campaign, data)  # type: ignore[operator]
+            )
+    return problems
+
+
+def _at(data: Any, *path: str) -> Any:
+    """The value at *path*, or None where the path leaves the mappings."""
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _items(data: Any, *path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Names and entries of the collection at *path*, entries that are no mappings left out."""
+    found = _at(data, *path)
+    if isinstance(found, Mapping):
+        yield from ((name, entry) for name, entry in found.items() if isinstance(entry, Mapping))
+
+
+def _number(data: Any, *path: str, default: float | None = None) -> float | None:
+    """The finite number at *path*; *default* where nothing stands, None where something else stands."""
+    value = _at(data, *path)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
+        return None
+    return float(value)
+
+
+def _texts(data: Any, *path: str) -> list[str]:
+    value = _at(data, *path)
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _time(data: Any, key: str) -> datetime | None:
+    """The time at *key*; None where it is missing or no naive time."""
+    value = _at(data, key)
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, datetime) and value.tzinfo is None else None
+
+
+def _values(data: Any, pattern: Path, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every (path, value) that matches *pattern*, where ``*`` stands for any name or index."""
+    if not pattern:
+        yield path, data
+        return
+    key, rest = pattern[0], pattern[1:]
+    if key == "*":
+        pairs = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) else ()
+        for name, entry in pairs:
+            yield from _values(entry, rest, (*path, name))
+    elif isinstance(data, Mapping) and key in data:
+        yield from _values(data[key], rest, (*path, key))
+
+
+def _unknown_names(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for used, defined, what in NAMES:
+        home = _at(data, *map(str, defined))
+        known = home if isinstance(home, Mapping) else {}
+        for path, name in _values(data, used):
+            if isinstance(name, str) and name not in known:
+                where = ".".join(map(str, defined))
+                message = f"no {what} is called {name!r} (they are defined under {where}); {suggestion(name, known)}"
+                yield Problem(path, message)
+
+
+def _rivals_chosen(data: Mapping[str, Any]) -> Iterator[Problem]:
+    rivals = _at(data, "rivals")
+    if not isinstance(rivals, Mapping) or len(rivals) < 2:
+        return
+    for name, publisher in _items(data, "publishers"):
+        if publisher.get("rivals") is None:
+            message = f"must say which rivals bid here, because there are several; {suggestion(name, rivals, 'choose')}"
+            yield Problem(("publishers", name, "rivals"), message)
+
+
+def _segments(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, segment in _items(data, "segments"):
+        interest = segment.get("interest")
+        share = _number(data, "people", "interests", interest) if isinstance(interest, str) else None
+        recall = _number(segment, "recall", default=1.0)
+        precision = _number(segment, "precision", default=1.0)
+        if share is None or recall is None or precision is None or not 0 < precision <= 1 or not 0 <= share <= 1:
+            continue
+        found = share * recall
+        if found * (1 / precision - 1) > (1 - share) * (1 + 1e-12):
+            lowest = found / (found + 1 - share)
+            message = (
+                f"{precision:g} cannot be reached: {share:.0%} of people hold {interest!r} and too few others are left "
+                f"to be mistaken for them; write at least {lowest:.4g}"
+            )
+            yield Problem(("segments", name, "precision"), message)
+
+
+def _products(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, product in _items(data, "products"):
+        for key, needs in (("off_interest", "interest"), ("off_window", "in_market")):
+            if product.get(needs) is None and _number(product, "effect", key, default=1.0) != 1.0:
+                message = f"has no meaning for a product without {needs}; add {needs} or leave this out"
+                yield Problem(("products", name, "effect", key), message)
+
+
+def _deals(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, deal in _items(data, "deals"):
+        publisher = deal.get("publisher")
+        slots = _at(data, "publishers", publisher, "slots") if isinstance(publisher, str) else None
+        if not isinstance(slots, Mapping):
+            continue
+        if deal.get("slots") == []:
+            yield Problem(("deals", name, "slots"), "covers no slot; name some, or leave slots out for all of them")
+        for ix, slot in enumerate(deal["slots"] if isinstance(deal.get("slots"), list) else []):
+            if isinstance(slot, str) and slot not in slots:
+                message = f"publisher {publisher!r} has no slot {slot!r}; {suggestion(slot, slots)}"
+                yield Problem(("deals", name, "slots", ix), message)
+
+
+def _traffic(data: Mapping[str, Any]) -> Iterator[Problem]:
+    if _at(data, "traffic", "hours_file") is not None and _at(data, "traffic", "hours") not in (None, "flat"):
+        yield Problem(("traffic", "hours_file"), "says the same as hours; keep one of the two")
+
+
+def _budget(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    total, daily = _number(campaign, "budget", "total"), _number(campaign, "budget", "daily")
+    if total is not None and daily is not None and daily > total > 0:
+        message = f"{daily:g} a day is more than the total of {total:g}; lower daily or raise total"
+        yield Problem(("budget", "daily"), message)
+
+
+def _flight(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
+    start, end = _time(campaign, "start"), _time(campaign, "end")
+    if start and end and end <= start:
+        yield Problem(("end",), f"{end} is not after start ({start}); a campaign must end after it starts")
+        return
+    begins, days = _time(data, "start") or DEFAULT_START, _number(data, "days")
+    if days is None or not 0 < days <= 3660 or ("start" in data and _time(data, "start") is None):
+        return
+    try:
+        ends = begins + timedelta(days=days)
+    except OverflowError:
+        yield Problem(("days",), "reaches beyond the year 9999; choose an earlier start")
+        return
+    if start and start >= ends:
+        yield Problem(("start",), f"{start} is after the scenario's end ({ends}), so the campaign never runs; move it")
+    elif end and end <= begins:
+        yield Problem(("end",), f"{end} is before the scenario's start ({begins}), so the campaign never runs; move it")
+
+
+def _goal(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    kind = _at(campaign, "goal", "kind")
+    if kind in ("cpc", "cpa") and campaign.get("product") is None:
+        outcome = "clicks" if kind == "cpc" else "purchases"
+        yield Problem(("goal",), f"{kind} counts {outcome}, but a campaign without a product gets none; add product")
+
+
+def _segment_rule(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    never = set(_texts(campaign, "target", "segments", "none"))
+    for name in _texts(campaign, "target", "segments", "all"):
+        if name in never:
+            message = f"{name!r} is also listed under all, so nobody fits; remove one of the two"
+            yield Problem(("target", "segments", "none"), message)
+    any_of = _texts(campaign, "target", "segments", "any")
+    if any_of and never.issuperset(any_of):
+        yield Problem(("target", "segments", "any"), "only names segments that none excludes, so nobody fits")
+
+
+def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
+    """A campaign must match at least one slot, going by publisher, format, device and deal."""
+    target = campaign.get("target")
+    wanted = {key: set(_texts(target, key)) for key in ("publishers", "formats", "devices", "deals")}
+    if not any(wanted.values()):
+        return
+    known = all(_at(data, key, name) is not None for key in ("publishers", "deals") for name in wanted[key])
+    slots = [(seller, name, slot) for seller, entry in _items(data, "publishers") for name, slot in _items(entry, "slots")]
+    if known and slots and not any(_fits(seller, name, slot, wanted, data) for seller, name, slot in slots):
+        used = ", ".join(key for key, names in wanted.items() if names)
+        yield Problem(("target",), f"no slot of any publisher fits ({used}), so the campaign can never bid; widen it")
+
+
+def _fits(seller: str, name: str, slot: Mapping[str, Any], wanted: dict[str, set[str]], data: Mapping[str, Any]) -> bool:
+    devices = slot.get("devices")
+    sold = set(devices) if isinstance(devices, Mapping) else {"desktop"}
+    if wanted["publishers"] and seller not in wanted["publishers"]:
+        return False
+    if wanted["formats"] and slot.get("format") not in wanted["formats"]:
+        return False
+    if wanted["devices"] and not sold & wanted["devices"]:
+        return False
+    if not wanted["deals"]:
+        return True
+    deals = [_at(data, "deals", deal) for deal in wanted["deals"]]
+    return any(_at(deal, "publisher") == seller and name in (_at(deal, "slots") or [name]) for deal in deals)
