@@ -18,7 +18,24 @@ OUT_SUFFIXES = (".parquet", ".csv")
 
 
 def print_rows(rows: list[ReplayRow], as_json: bool, stream: TextIO) -> None:
-    """Print *rows*: a JSON array if asked, else a table on a terminal, else TSV with a header."""
+    """Print *rows*: a JSON array if asked, else a table on a terminal, else TSV with a header.
+
+    Raises:
+        ReplayError: *stream* takes no more, as when the disk is full.
+        BrokenPipeError: nobody reads *stream* any more.
+    """
+    try:
+        _print_rows(rows, as_json, stream)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still buffered would fail once more, with a traceback, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise ReplayError(f"the rows cannot be printed: {error.strerror}; free some space or print elsewhere") from None
+
+
+def _print_rows(rows: list[ReplayRow], as_json: bool, stream: TextIO) -> None:
     if as_json:
         json.dump([row._asdict() for row in rows], stream, indent=1)
         stream.write("\n")

@@ -131,6 +131,20 @@ def test_a_terminal_gets_a_table(folder: Path) -> None:
     assert "│ const │".encode() in output
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("form", ["", " --json"])
+def test_a_full_disk_is_one_message(folder: Path, form: str) -> None:
+    arguments = f"log.txt --bid const --param 1:5{form}".split()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], cwd=folder, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("bidlab: the rows cannot be printed: No space left on device")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
