@@ -26,6 +26,7 @@ def log() -> BidLog:
     return BidLog(click, price, pctr, int(price.sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "budget"),
     [(Settings(), 10**12), (Settings(tie_wins=True, may_cross=False, episode_rows=1000, cap=300), 2000)],

@@ -1,6 +1,7 @@
 """The replayed auctions: given each row's bid and its price, what is won, clicked and spent under a budget.
 
-Money is int64 in the log's price unit. The winner pays the row's price.
+Money is int64 in the log's price unit. The winner pays the row's price. Clicks are stored in one byte and widened before they
+are added: without the compiler their sum would else wrap at 256.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def spend_past(bid: Longs, price: Longs, click: Flags, start: int, end: int, bud
         # Adding a win 0 or 1 times costs less here than a jump the processor cannot foresee.
         won = int(bid[i] >= price[i] + margin)
         wins += won
-        clicks += won * click[i]
+        clicks += won * int(click[i])
         spend += won * price[i]
         if spend > budget:
             return i + 1 - start, wins, clicks, spend
@@ -43,7 +44,7 @@ def spend_within(bid: Longs, price: Longs, click: Flags, start: int, end: int, b
     for i in range(start, end):
         if min(bid[i], budget - spend) >= price[i] + margin:
             wins += 1
-            clicks += click[i]
+            clicks += int(click[i])
             spend += price[i]
     return end - start, wins, clicks, spend
 

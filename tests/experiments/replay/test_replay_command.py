@@ -138,7 +138,13 @@ def test_a_full_disk_is_one_message(folder: Path, form: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*COMMAND, *arguments], cwd=folder, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [*COMMAND, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     assert done.returncode == 1
     assert done.stderr.startswith("bidlab: the rows cannot be printed: No space left on device")

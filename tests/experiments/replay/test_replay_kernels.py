@@ -59,6 +59,11 @@ def test_bids_beyond_int64_are_cut_and_not_wrapped() -> None:
     assert tallies(rows, "ortb1", 1e-300, 2**62, scale=1e300) == (1, 1, 1, 2**53 - 1)
 
 
+@pytest.mark.parametrize("may_cross", [True, False])
+def test_more_clicks_than_one_byte_counts(may_cross: bool) -> None:
+    assert tallies([(1, 3, 0.5)] * 300, "const", 4, 1000, may_cross=may_cross) == (300, 300, 300, 900)
+
+
 def test_a_grid_gives_the_single_runs_budget_by_budget() -> None:
     grid = run_grid(as_log(ROWS), "const", 1.0, [5, 11, 25], [1, 30], Settings())
     single = [
