@@ -1,7 +1,7 @@
 """The replayed auctions: given each row's bid and its price, what is won, clicked and spent under a budget.
 
-Money is int64 in the log's price unit. The winner pays the row's price. Clicks are stored in one byte and widened before they
-are added: without the compiler their sum would else wrap at 256.
+Money is int64 in the log's price unit. The winner pays the row's price. Clicks are stored in one byte and widened
+before they are added: without the compiler their sum would else wrap at 256.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class TrainingStats(NamedTuple):
 def fit_landscape_c(price_counts: npt.NDArray[np.int64]) -> int:
     """Return the whole c ≥ 1 for which w(b) = b / (b + c) fits the share of prices up to b best.
 
-    w is the win rate of ORTB1 (Zhang, Yuan, Wang 2014, "Optimal real-time bidding for display advertising", eq. 13).
+    w is the win rate of ORTB1 (Zhang, Yuan, Wang 2014, "Optimal real-time bidding for display advertising").
     The share at b counts prices 0..b, b included (a bid of b wins at a price of b). Least squares over
     b = 1..len(price_counts) - 2, each b with the same weight: both ends are left out, for prices 0..300 b = 1..299.
 

@@ -60,7 +60,7 @@ def mcpc(pctr: Rates, param: float, scale: float, cap: int, bid: Bids) -> None:
 def ortb1(pctr: Rates, param: float, scale: float, cap: int, bid: Bids) -> None:
     """Fill *bid* (rows,) with int(sqrt(c · pctr / λ + c²) - c); c = scale, λ = param.
 
-    Zhang, Yuan, Wang 2014, "Optimal real-time bidding for display advertising", eq. 15.
+    Zhang, Yuan, Wang 2014, "Optimal real-time bidding for display advertising".
     """
     for i in range(len(pctr)):
         bid[i] = whole(math.sqrt(scale * pctr[i] / param + scale * scale) - scale, cap)
