@@ -8,33 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.book import (
+    BLOCK_CLASSES,
     CAMPAIGN,
     CAP,
+    FORBID,
+    FREE_BLOCKS,
     INDEX_SIZE,
-    PAIR_TIMES,
+    PERSON,
     ROW_ACTIVE,
-    ROW_ALL,
-    ROW_ANY,
     ROW_ANYONE,
     ROW_DEAL,
     ROW_DEVICE,
     ROW_FORMAT,
     ROW_HOUR,
     ROW_NO_DEAL,
-    ROW_NONE,
     ROW_PLACE,
     ROW_PUBLISHER,
     ROW_UNIDENTIFIED,
+    SEEN,
     START_HOUR,
     START_OF_DAY_S,
-    USED_ALL,
-    USED_ANY,
-    USED_NONE,
+    WELCOME,
     Book,
 )
 from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, NO_DAILY_LIMIT, PACE_ASAP, PACE_EVEN, WEEK_HOURS
+from bidder.core.pricing import list_prices
 from bidder.errors import PlanError
 from bidder.plan import CampaignPlan, Directory
+
+SMALLEST_MEMORY = 4096
+"""Entries of exposure memory a fresh book starts with."""
 
 
 def build_book(
@@ -44,7 +47,6 @@ def build_book(
     people_count: int,
     start_hour: int = 0,
     start_of_day_s: int = 0,
-    pair_room: int = 1024,
 ) -> Book:
     """A fresh book for *plans*.
 
@@ -56,19 +58,23 @@ def build_book(
     cells = np.zeros((len(plans), max(1, len(directory.slots)), 5))
     cells[:, :, 0] = np.array([plan.ctr for plan in plans])[:, None]
     cells[:, :, 1] = np.array([plan.cvr for plan in plans])[:, None]
-    largest_cap = max((cap.limit for plan in plans for cap in plan.caps), default=1)
-    room = 1 << max(10, int(pair_room - 1).bit_length())
-    return Book(
+    index[FREE_BLOCKS : FREE_BLOCKS + BLOCK_CLASSES] = -1
+    audiences, audience_bytes = _audiences(plans, directory)
+    book = Book(
         campaigns=_campaigns(plans, directory),
         caps=_caps(plans),
         targets=_targets(plans, directory, index),
-        used_segments=_used_segments(plans, directory),
+        audiences=audiences,
+        audience_bytes=audience_bytes,
         index=index,
         cells=cells,
-        touched=np.zeros(max(1, people_count), np.uint64),
-        pair_keys=np.full(room, -1, np.int64),
-        pair_state=np.empty((room, PAIR_TIMES + largest_cap)),
+        prices=np.zeros((*cells.shape[:2], 2), np.int64),
+        persons=np.zeros(max(1, people_count), PERSON),
+        memory=np.zeros(SMALLEST_MEMORY, SEEN),
     )
+    for campaign_ix in range(len(plans)):
+        list_prices(book, campaign_ix)
+    return book
 
 
 def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[np.void]:
@@ -90,6 +96,7 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "start_s": plan.start_s,
             "end_s": plan.end_s,
             "total_nanos": plan.total_nanos,
+            "nanos_per_s": plan.total_nanos / (plan.end_s - plan.start_s),
             "daily_nanos": plan.daily_nanos if plan.daily_nanos is not None else NO_DAILY_LIMIT,
             "via_deal": int(bool(plan.target.deals)),
             "fenced": int(plan.target.fence is not None),
@@ -99,6 +106,7 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "cap_first": cap_first,
             "cap_count": len(plan.caps),
             "lookback_s": plan.lookback_s,
+            "keep_s": max([cap.window_s for cap in plan.caps] + [plan.lookback_s if product_ix >= 0 else 0.0]),
             "learned": int(plan.learned),
             "prior_ctr": plan.ctr,
             "prior_cvr": plan.cvr,
@@ -129,9 +137,6 @@ def _targets(plans: Sequence[CampaignPlan], directory: Directory, index: NDArray
         (ROW_PLACE, len(directory.places)),
         (ROW_PUBLISHER, len(directory.publishers)),
         (ROW_DEAL, len(directory.deals)),
-        (ROW_ANY, len(directory.segments)),
-        (ROW_NONE, len(directory.segments)),
-        (ROW_ALL, len(directory.segments)),
     )
     row = 0
     for block, size in blocks:
@@ -154,13 +159,8 @@ def _targets(plans: Sequence[CampaignPlan], directory: Directory, index: NDArray
             accepts[index[block] + np.fromiter(chosen, np.int64), c] = True
         hours = target.hours or range(WEEK_HOURS)
         accepts[index[ROW_HOUR] + np.fromiter(hours, np.int64), c] = True
-        for block, names, wanted, what in (
-            (ROW_DEAL, directory.deals, target.deals, "deal"),
-            (ROW_ANY, directory.segments, target.any_segments, "segment"),
-            (ROW_NONE, directory.segments, target.none_segments, "segment"),
-            (ROW_ALL, directory.segments, target.all_segments, "segment"),
-        ):
-            accepts[index[block] + np.fromiter(_positions(names, wanted, plan, what), np.int64), c] = True
+        deals = _positions(directory.deals, target.deals, plan, "deal")
+        accepts[index[ROW_DEAL] + np.fromiter(deals, np.int64), c] = True
     return pack_bits(accepts)
 
 
@@ -174,16 +174,23 @@ def pack_bits(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return packed
 
 
-def _used_segments(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[np.uint64]:
-    used = np.zeros((3, len(directory.segments)), bool)
-    for plan in plans:
-        for kind, names in (
-            (USED_ANY, plan.target.any_segments),
-            (USED_NONE, plan.target.none_segments),
-            (USED_ALL, plan.target.all_segments),
-        ):
-            used[kind, list(_positions(directory.segments, names, plan, "segment"))] = True
-    return pack_bits(used)
+def _audiences(plans: Sequence[CampaignPlan], directory: Directory) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The tables of segment rules by byte of the row, and which bytes they are for."""
+    shape = (len(plans), 8 * -(-len(directory.segments) // 8))
+    rules = {kind: np.zeros(shape, bool) for kind in ("any", "all", "none")}
+    for c, plan in enumerate(plans):
+        target = plan.target
+        for kind, names in (("any", target.any_segments), ("all", target.all_segments), ("none", target.none_segments)):
+            rules[kind][c, _positions(directory.segments, names, plan, "segment")] = True
+    asked = (rules["any"] | rules["all"] | rules["none"]).any(axis=0).reshape(-1, 8).any(axis=1)
+    bytes_ix = np.flatnonzero(asked).astype(np.int64)
+    held = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(bool)
+    tables = np.zeros((2, len(bytes_ix), 256, max(1, -(-len(plans) // 64))), np.uint64)
+    for k, byte_ix in enumerate(bytes_ix):
+        any_of, all_of, none_of = (rules[kind][:, 8 * byte_ix : 8 * byte_ix + 8] for kind in ("any", "all", "none"))
+        tables[WELCOME, k] = pack_bits((held[:, None, :] & any_of).any(axis=2))
+        tables[FORBID, k] = pack_bits((held[:, None, :] & none_of).any(axis=2) | (~held[:, None, :] & all_of).any(axis=2))
+    return tables, bytes_ix
 
 
 def _positions(names: Sequence[str], wanted: Iterable[str], plan: CampaignPlan, what: str) -> list[int]:

@@ -6,13 +6,13 @@ A bid equal to the floor is accepted. Inside a deal our bid has the deal's floor
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 
 from exchange_sim.draws import COIN, uniform
 from exchange_sim.world import SECOND_PRICE, TIE_BIDDER, TIE_COIN
 
 
-@njit(cache=True)
+@kernel
 def beats(bid_nanos: int, rival_nanos: int, tie: int, key: np.uint64) -> bool:
     """Whether our bid beats the best rival bid under the tie rule."""
     if bid_nanos != rival_nanos:
@@ -20,7 +20,7 @@ def beats(bid_nanos: int, rival_nanos: int, tie: int, key: np.uint64) -> bool:
     return tie == TIE_BIDDER or (tie == TIE_COIN and uniform(key, COIN) < 0.5)
 
 
-@njit(cache=True)
+@kernel
 def clear(
     kind: int,
     tie: int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 
 # What a draw is for; the values are part of what a manifest promises, so they never change.
 GAP = np.uint64(1)
@@ -44,7 +44,7 @@ _M2 = np.uint64(0x94D049BB133111EB)
 _S1, _S2, _S3, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
-@njit(cache=True)
+@kernel
 def mix(x: np.uint64) -> np.uint64:
     """Scramble 64 bits; a bijection."""
     x = (x ^ (x >> _S1)) * _M1
@@ -52,19 +52,19 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> _S3)
 
 
-@njit(cache=True)
+@kernel
 def key_of(parent: np.uint64, purpose: np.uint64, owner: int) -> np.uint64:
     """Key of an owner (a person, an auction) below a parent key; draws are made from it."""
     return mix(mix(parent + purpose * _GOLDEN) + np.uint64(owner) * _GOLDEN)
 
 
-@njit(cache=True)
+@kernel
 def bits(key: np.uint64, purpose: np.uint64) -> np.uint64:
     """64 random bits for one purpose of one owner."""
     return mix(key + purpose * _GOLDEN)
 
 
-@njit(cache=True)
+@kernel
 def uniform(key: np.uint64, purpose: np.uint64) -> float:
     """A draw from the open interval (0, 1) for one purpose of one owner."""
     return (np.float64(mix(key + purpose * _GOLDEN) >> _S11) + 0.5) * (1.0 / 9007199254740992.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from exchange_sim.draws import CLICK, CONVERSION, DELAY, ORGANIC_GAP, ORGANIC_PERSON, key_of, uniform
@@ -19,7 +19,7 @@ from exchange_sim.people import fits, in_market, person_key, purchase_value_nano
 from exchange_sim.world import World
 
 
-@njit(cache=True)
+@kernel
 def _remember(world: World, person_ix: int, product_ix: int, time_s: float) -> float:
     """Stock of remembered exposures just before this one; afterwards it is one larger."""
     stock = float(world.stock[person_ix, product_ix, 0])
@@ -31,7 +31,7 @@ def _remember(world: World, person_ix: int, product_ix: int, time_s: float) -> f
     return stock
 
 
-@njit(cache=True)
+@kernel
 def expose(
     world: World,
     opps: NDArray[np.void],
@@ -65,7 +65,7 @@ def expose(
     return clicked
 
 
-@njit(cache=True)
+@kernel
 def draw_organic(
     world: World,
     cursor: NDArray[np.float64],

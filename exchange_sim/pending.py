@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 PENDING = np.dtype(
@@ -19,7 +19,7 @@ PENDING = np.dtype(
 )
 
 
-@njit(cache=True)
+@kernel
 def _copy(heap: NDArray[np.void], to: int, source: int) -> None:
     heap["due_s"][to] = heap["due_s"][source]
     heap["person_ix"][to] = heap["person_ix"][source]
@@ -29,7 +29,7 @@ def _copy(heap: NDArray[np.void], to: int, source: int) -> None:
     heap["campaign_ix"][to] = heap["campaign_ix"][source]
 
 
-@njit(cache=True)
+@kernel
 def _set(
     heap: NDArray[np.void],
     at: int,
@@ -48,7 +48,7 @@ def _set(
     heap["campaign_ix"][at] = campaign_ix
 
 
-@njit(cache=True)
+@kernel
 def push(
     heap: NDArray[np.void],
     size: NDArray[np.int64],
@@ -71,7 +71,7 @@ def push(
     _set(heap, at, due_s, product_ix, person_ix, value_nanos, campaign_ix, auction_ix)
 
 
-@njit(cache=True)
+@kernel
 def drop_first(heap: NDArray[np.void], size: NDArray[np.int64]) -> None:
     """Remove the earliest purchase, which stands at index 0."""
     size[0] -= 1

@@ -1,4 +1,4 @@
-"""People: who they are follows from the seed and their number alone, so most of it needs no memory."""
+"""People: who they are follows from the seed and their number alone, never from a shared stream of draws."""
 
 from __future__ import annotations
 
@@ -23,41 +23,37 @@ from exchange_sim.draws import (
     key_of,
     uniform,
 )
-from exchange_sim.world import World
+from exchange_sim.kernel import kernel
+from exchange_sim.world import HOME, World
 
 KM_PER_DEGREE = 111.195
 _ONE = np.uint64(1)
 
 
-@njit(cache=True)
+@kernel
 def person_key(seed_key: np.uint64, person_ix: int) -> np.uint64:
     """Key of a person."""
     return key_of(seed_key, PERSON_OF, person_ix)
 
 
 @njit(cache=True)
-def consents(key: np.uint64, consent_share: float) -> bool:
-    """Whether the person may be recognised."""
-    return uniform(key, CONSENT) < consent_share
-
-
-@njit(cache=True)
-def place_of(key: np.uint64, places: NDArray[np.void]) -> int:
-    """Index of the place the person lives in."""
-    return first_above(places["cumulative_share"], places.shape[0], uniform(key, PLACE))
-
-
-@njit(cache=True)
-def position_of(key: np.uint64, places: NDArray[np.void], place_ix: int) -> tuple[float, float]:
-    """Latitude and longitude (degrees), uniform over the place's disc."""
-    radius_km = places["radius_km"][place_ix] * math.sqrt(uniform(key, RADIUS))
-    angle = 2.0 * math.pi * uniform(key, ANGLE)
-    lat = places["lat"][place_ix]
-    narrowing = max(0.01, math.cos(math.radians(lat)))
-    return (
-        lat + radius_km * math.cos(angle) / KM_PER_DEGREE,
-        places["lon"][place_ix] + radius_km * math.sin(angle) / (KM_PER_DEGREE * narrowing),
-    )
+def draw_homes(
+    seed_key: np.uint64, people_count: int, places: NDArray[np.void], consent_share: float
+) -> NDArray[np.void]:
+    """HOME[people]: a place by its share, a position uniform over the place's disc, consent by chance."""
+    homes = np.zeros(people_count, HOME)
+    for p in range(people_count):
+        key = person_key(seed_key, p)
+        place_ix = first_above(places["cumulative_share"], places.shape[0], uniform(key, PLACE))
+        radius_km = places["radius_km"][place_ix] * math.sqrt(uniform(key, RADIUS))
+        angle = 2.0 * math.pi * uniform(key, ANGLE)
+        lat = places["lat"][place_ix]
+        narrowing = max(0.01, math.cos(math.radians(lat)))
+        homes["lat"][p] = lat + radius_km * math.cos(angle) / KM_PER_DEGREE
+        homes["lon"][p] = places["lon"][place_ix] + radius_km * math.sin(angle) / (KM_PER_DEGREE * narrowing)
+        homes["place_ix"][p] = place_ix
+        homes["consent"][p] = uniform(key, CONSENT) < consent_share
+    return homes
 
 
 @njit(cache=True)
@@ -76,14 +72,14 @@ def draw_interests(
     return interests
 
 
-@njit(cache=True)
+@kernel
 def fits(world: World, product_ix: int, person_ix: int) -> bool:
     """Whether the person holds the product's interest."""
     interest_ix = world.products["interest_ix"][product_ix]
     return interest_ix < 0 or ((world.interests[person_ix] >> np.uint64(interest_ix)) & _ONE) == _ONE
 
 
-@njit(cache=True)
+@kernel
 def in_market(world: World, product_ix: int, key: np.uint64, time_s: float) -> bool:
     """Whether *time_s* lies in the person's window for the product; each person's cycle starts at its own moment."""
     cycle_s = world.products["cycle_s"][product_ix]
@@ -93,7 +89,7 @@ def in_market(world: World, product_ix: int, key: np.uint64, time_s: float) -> b
     return (time_s + offset_s) % cycle_s < world.products["window_s"][product_ix]
 
 
-@njit(cache=True)
+@kernel
 def purchase_value_nanos(world: World, product_ix: int, key: np.uint64) -> int:
     """What this customer's purchase of the product is worth: lognormal over people around the product's mean."""
     value = world.products["value_nanos"][product_ix]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import BEST_RIVAL, SECOND_RIVAL, uniform
 from exchange_sim.world import HIGHEST, NO_RIVALS, World
 
 
-@njit(cache=True)
+@kernel
 def _best_uniform(world: World, rivals_ix: int, key: np.uint64) -> float:
     u = uniform(key, BEST_RIVAL)
     count = world.rivals["count"][rivals_ix]
     return u if count == 1 else u ** (1.0 / count)
 
 
-@njit(cache=True)
+@kernel
 def best_rival_nanos(world: World, rivals_ix: int, key: np.uint64) -> int:
     """Highest rival bid, 0 when nobody else bids. The largest of n uniforms is distributed as u^(1/n)."""
     if world.rivals["kind"][rivals_ix] == NO_RIVALS:
@@ -26,7 +26,7 @@ def best_rival_nanos(world: World, rivals_ix: int, key: np.uint64) -> int:
     return int(quantile(world.distributions, world.rivals["distribution_ix"][rivals_ix], world.tables, u))
 
 
-@njit(cache=True)
+@kernel
 def second_rival_nanos(world: World, rivals_ix: int, key: np.uint64) -> int:
     """Second-highest rival bid, 0 when there is none or only the highest is known.
 

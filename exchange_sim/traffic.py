@@ -8,16 +8,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
-from exchange_sim.distributions import first_above, quantile
+from exchange_sim.distributions import quantile
 from exchange_sim.draws import AUCTION_OF, DEVICE, GAP, PERSON, SIGNAL, SLOT, key_of, uniform
-from exchange_sim.people import consents, person_key, place_of, position_of
 from exchange_sim.world import World
 
 
-@njit(cache=True)
+@kernel
 def next_arrival_s(world: World, key: np.uint64, after_s: float) -> float:
     """Time of the arrival that follows *after_s*; *key* is the arriving auction's."""
     left = -math.log(uniform(key, GAP))
@@ -33,32 +32,41 @@ def next_arrival_s(world: World, key: np.uint64, after_s: float) -> float:
         time_s = end_s
 
 
-@njit(cache=True)
+@kernel
+def _pick_slot(slots: NDArray[np.void], u: float) -> int:
+    """A slot by its share, in constant time (alias method, Walker 1977)."""
+    position = u * slots.shape[0]
+    slot_ix = int(position)
+    return slot_ix if position - slot_ix < slots["alias_share"][slot_ix] else int(slots["alias_ix"][slot_ix])
+
+
+@kernel
 def _describe(world: World, opps: NDArray[np.void], i: int) -> None:
-    """Fill in who and where, for the auction whose key and time are set."""
+    """Fill in who sees which slot on which device, for the auction whose key is set."""
     key = opps["key"][i]
     u = uniform(key, PERSON)
     if world.activity_skew != 1.0:
         u = u**world.activity_skew
-    person_ix = int(u * world.people_count)
-    person = person_key(world.seed_key, person_ix)
-    slot_ix = first_above(world.slots["cumulative_share"], world.slots.shape[0], uniform(key, SLOT))
-    place_ix = place_of(person, world.places)
-    consent = consents(person, world.consent_share)
-    opps["person_ix"][i] = person_ix
+    slot_ix = _pick_slot(world.slots, uniform(key, SLOT))
+    shares, v = world.device_shares[slot_ix], uniform(key, DEVICE)
+    opps["person_ix"][i] = int(u * world.people_count)
     opps["slot_ix"][i] = slot_ix
-    opps["place_ix"][i] = place_ix
+    opps["device_ix"][i] = int(v >= shares[0]) + int(v >= shares[1]) + int(v >= shares[2])
+
+
+@kernel
+def _locate(world: World, opps: NDArray[np.void], i: int) -> None:
+    """Fill in where the person is and whether they may be recognised."""
+    person_ix = opps["person_ix"][i]
+    consent = world.homes["consent"][person_ix]
+    opps["place_ix"][i] = world.homes["place_ix"][person_ix]
     opps["consent"][i] = consent
-    opps["device_ix"][i] = first_above(world.device_shares[slot_ix], 4, uniform(key, DEVICE))
-    opps["lat"][i] = math.nan
-    opps["lon"][i] = math.nan
-    if world.with_position == 1 and consent:
-        lat, lon = position_of(person, world.places, place_ix)
-        opps["lat"][i] = lat
-        opps["lon"][i] = lon
+    known = world.with_position == 1 and consent == 1
+    opps["lat"][i] = world.homes["lat"][person_ix] if known else math.nan
+    opps["lon"][i] = world.homes["lon"][person_ix] if known else math.nan
 
 
-@njit(cache=True)
+@kernel
 def draw_opportunities(
     world: World, opps: NDArray[np.void], most: int, cursor: NDArray[np.float64], until_s: float
 ) -> int:
@@ -80,10 +88,13 @@ def draw_opportunities(
         cursor[0] += 1.0
         cursor[1] = time_s
         n += 1
+    # A loop of its own, so that the loads from far-apart homes overlap.
+    for i in range(n):
+        _locate(world, opps, i)
     return n
 
 
-@njit(cache=True)
+@kernel
 def draw_signals(world: World, key: np.uint64, signals: NDArray[np.int64]) -> None:
     """Fill *signals* (int64[V], nanos) with the private values campaigns see for the auction with this key."""
     for v in range(world.signal_keys.shape[0]):

@@ -25,10 +25,13 @@ SLOT = np.dtype(
         ("deal_ix", "i4"),  # -1: none
         ("floor_nanos", "i8"),
         ("deal_floor_nanos", "i8"),
-        ("cumulative_share", "f8"),
+        ("alias_share", "f8"),  # Walker's alias method: keep this slot with that probability, else take alias_ix
+        ("alias_ix", "i4"),
     ],
     align=True,
 )
+
+HOME = np.dtype([("lat", "f4"), ("lon", "f4"), ("place_ix", "i2"), ("consent", "i2")], align=True)
 
 PLACE_DTYPE = np.dtype([("cumulative_share", "f8"), ("lat", "f8"), ("lon", "f8"), ("radius_km", "f8")], align=True)
 
@@ -73,12 +76,11 @@ OPPORTUNITY = np.dtype(
 
 
 class World(NamedTuple):
-    """A market. S slots, P people, L places, K groups of rivals, G products, D distributions."""
+    """A market. S slots, P people, K groups of rivals, G products, D distributions."""
 
     seed_key: np.uint64
     people_count: int
     activity_skew: float
-    consent_share: float
     with_position: int
     """1: requests carry the person's position."""
     auction_kind: int
@@ -88,11 +90,11 @@ class World(NamedTuple):
     rate_per_s: NDArray[np.float64]
     """float64[168]: mean requests per second in each hour of the week."""
     slots: NDArray[np.void]
-    """SLOT[S], cumulative shares rising to 1."""
+    """SLOT[S]."""
     device_shares: NDArray[np.float64]
     """float64[S, 4]: cumulative shares of the devices."""
-    places: NDArray[np.void]
-    """PLACE_DTYPE[L]."""
+    homes: NDArray[np.void]
+    """HOME[P]: where each person lives and whether they may be recognised."""
     interests: NDArray[np.uint64]
     """uint64[P]: bit j: the person holds interest j."""
     rivals: NDArray[np.void]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, TargetPlan
 from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
-from exchange_sim.people import consents, person_key
+from exchange_sim.people import person_key
 from exchange_sim.world import World
 from experiments.compile_market import private_campaigns, slot_names
 from experiments.scenario.campaigns import Bid, Campaign, ConstantBid, LinearBid, McpcBid, Ortb1Bid
@@ -105,7 +105,7 @@ def observe_audience(scenario: Scenario, world: World) -> Snapshot:
         members[name] = _observe(
             world.seed_key, world.interests, interest_ix, name_key(f"segment {name}"), segment.recall, mistaken
         )
-    return build_snapshot(members, _consents(world.seed_key, world.people_count, world.consent_share))
+    return build_snapshot(members, world.homes["consent"] == 1)
 
 
 @njit(cache=True)
@@ -123,11 +123,3 @@ def _observe(
         u = uniform(person_key(seed_key, p) + segment_key, OBSERVATION)
         found[p] = u < (recall if holds == 1 else mistaken)
     return found
-
-
-@njit(cache=True)
-def _consents(seed_key: np.uint64, people_count: int, consent_share: float) -> NDArray[np.bool_]:
-    given = np.zeros(people_count, np.bool_)
-    for p in range(people_count):
-        given[p] = consents(person_key(seed_key, p), consent_share)
-    return given

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from exchange_sim.distributions import DISTRIBUTION, HISTOGRAM, LOGNORMAL, QUANTILES, UNIFORM
 from exchange_sim.draws import mix, name_key
-from exchange_sim.people import draw_interests
+from exchange_sim.people import draw_homes, draw_interests
 from exchange_sim.world import (
     DEVICES,
     FIRST_PRICE,
@@ -79,7 +79,6 @@ def compile_world(scenario: Scenario) -> World:
         seed_key=seed_key,
         people_count=people.count,
         activity_skew=people.activity_skew,
-        consent_share=people.consent_share,
         with_position=int(any(c.target.geofence is not None for c in scenario.campaigns.values())),
         auction_kind=SECOND_PRICE if scenario.auction.kind == "second_price" else FIRST_PRICE,
         tie=_TIES[scenario.auction.tie],
@@ -88,7 +87,7 @@ def compile_world(scenario: Scenario) -> World:
         rate_per_s=_rates(scenario),
         slots=_slots(scenario),
         device_shares=_device_shares(scenario),
-        places=_places(scenario),
+        homes=draw_homes(seed_key, people.count, _places(scenario), people.consent_share),
         interests=draw_interests(
             seed_key,
             people.count,
@@ -143,8 +142,22 @@ def _slots(scenario: Scenario) -> NDArray[np.void]:
                 rows["deal_ix"][s] = d
                 rows["deal_floor_nanos"][s] = cpm_to_nanos(deal.floor)
                 break
-    rows["cumulative_share"] = _cumulative(weights)
+    rows["alias_share"], rows["alias_ix"] = _alias_table(np.array(weights))
     return rows
+
+
+def _alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Walker's alias method as built by Vose (1991): the probability to keep each entry, and what to take otherwise."""
+    scaled = weights / weights.sum() * len(weights)
+    keep, alias = np.ones(len(weights)), np.arange(len(weights))
+    small = [k for k in range(len(weights)) if scaled[k] < 1.0]
+    large = [k for k in range(len(weights)) if scaled[k] >= 1.0]
+    while small and large:
+        low, high = small.pop(), large.pop()
+        keep[low], alias[low] = scaled[low], high
+        scaled[high] -= 1.0 - scaled[low]
+        (small if scaled[high] < 1.0 else large).append(high)
+    return keep, alias
 
 
 def _device_shares(scenario: Scenario) -> NDArray[np.float64]:

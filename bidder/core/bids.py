@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.codes import BID_CONSTANT, BID_LINEAR, BID_MCPC, BID_ORTB1
 
 
-@njit(cache=True)
+@kernel
 def linear(rate: float, base_nanos: float, average_rate: float) -> float:
     """Bid in proportion to the predicted rate: base * rate / average (Perlich et al., KDD 2012)."""
     return base_nanos * rate / average_rate
 
 
-@njit(cache=True)
+@kernel
 def mcpc(ctr: float, max_ecpc_nanos: float) -> float:
     """Bid the highest effective cost per click times the click rate."""
     return max_ecpc_nanos * ctr
 
 
-@njit(cache=True)
+@kernel
 def ortb1(rate: float, c_nanos: float, lagrange: float) -> float:
     """Maximiser of (rate - lagrange * b) * b / (b + c) (Zhang, Yuan, Wang, KDD 2014, eq. 9).
 
@@ -32,7 +32,7 @@ def ortb1(rate: float, c_nanos: float, lagrange: float) -> float:
     return math.sqrt(c_nanos / lagrange * rate + c_nanos * c_nanos) - c_nanos
 
 
-@njit(cache=True)
+@kernel
 def bid_nanos(
     campaigns: NDArray[np.void], campaign_ix: int, worth_nanos: float, ctr: float, goal_rate: float
 ) -> int:

@@ -13,38 +13,42 @@ from numpy.typing import NDArray
 
 CAMPAIGN = np.dtype(
     [
-        # what the plan says
-        ("product_ix", "i4"),
-        ("goal", "i4"),
-        ("goal_value", "f8"),  # nanos per impression, click or purchase
-        ("signal_ix", "i4"),  # which signal carries the private value; -1: none
-        ("bid_kind", "i4"),
-        ("bid_a", "f8"),  # parameters of the bid, see bidder.core.bids
-        ("bid_b", "f8"),
-        ("bid_max_nanos", "i8"),
-        ("pace", "i4"),
+        # read for every targeted campaign of every request: kept together, so that they share cache lines
         ("start_s", "f8"),
         ("end_s", "f8"),
         ("total_nanos", "i8"),
         ("daily_nanos", "i8"),
-        ("via_deal", "i4"),  # 1: buys only inside deals, at the deal's floor
-        ("fenced", "i4"),  # 1: only inside the disc below
-        ("lat", "f8"),
-        ("lon", "f8"),
-        ("radius_km", "f8"),
-        ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
-        ("cap_count", "i4"),
-        ("lookback_s", "f8"),
-        ("learned", "i4"),
-        ("prior_ctr", "f8"),
-        ("prior_cvr", "f8"),
-        ("prior_impressions", "f8"),
-        # what has happened
         ("spent_nanos", "i8"),
         ("reserved_nanos", "i8"),
         ("day_ix", "i8"),
         ("spent_day_nanos", "i8"),
         ("reserved_day_nanos", "i8"),
+        ("nanos_per_s", "f8"),  # slope of the straight line from start to end
+        ("signal_ix", "i4"),  # which signal carries the private value; -1: none, the price list holds
+        ("pace", "i4"),
+        ("via_deal", "i4"),  # 1: buys only inside deals, at the deal's floor
+        ("fenced", "i4"),  # 1: only inside the disc below
+        ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
+        ("cap_count", "i4"),
+        # the rest of the plan
+        ("product_ix", "i4"),
+        ("goal", "i4"),
+        ("goal_value", "f8"),  # nanos per impression, click or purchase
+        ("bid_kind", "i4"),
+        ("bid_a", "f8"),  # parameters of the bid, see bidder.core.bids
+        ("bid_b", "f8"),
+        ("bid_max_nanos", "i8"),
+        ("lat", "f8"),
+        ("lon", "f8"),
+        ("radius_km", "f8"),
+        ("lookback_s", "f8"),
+        ("keep_s", "f8"),  # after which an exposure no longer matters to caps or look-back; 0: remember nothing
+        ("learned", "i4"),
+        ("prior_ctr", "f8"),
+        ("prior_cvr", "f8"),
+        ("prior_impressions", "f8"),
+        # what has happened
+        ("changed", "i4"),  # 1: counts have moved since the price list was last made
         ("wins", "i8"),
         ("clicks", "i8"),
         ("conversions", "i8"),
@@ -74,11 +78,22 @@ IMPRESSION = np.dtype(
     align=True,
 )
 
+PERSON = np.dtype([("start", "i8"), ("count", "i4"), ("room", "i4")], align=True)
+
+SEEN = np.dtype(
+    [
+        ("time_s", "f8"),  # of the exposure; infinity while the bid for it is in flight
+        ("campaign_ix", "i4"),  # in a free block's first entry: index of the next free block, or -1
+        ("slot_ix", "i4"),
+    ],
+    align=True,
+)
+
 # Columns of `cells`: the rates the bids use, then the counts they are learned from.
 CTR, CVR, CELL_WINS, CELL_CLICKS, CELL_CONVERSIONS = range(5)
 
-# Columns of `pair_state`; most recent exposure first from PAIR_TIMES on, -inf where there was none.
-PAIR_PENDING, PAIR_LAST_SLOT, PAIR_TIMES = range(3)
+# Columns of `prices`.
+WORTH, BID_PRICE = range(2)
 
 # Entries of `index`: where each block of rows begins in `targets`, and a few sizes.
 (
@@ -92,24 +107,22 @@ PAIR_PENDING, PAIR_LAST_SLOT, PAIR_TIMES = range(3)
     ROW_PLACE,
     ROW_PUBLISHER,
     ROW_DEAL,
-    ROW_ANY,
-    ROW_NONE,
-    ROW_ALL,
     START_OF_DAY_S,
     START_HOUR,
-    PAIRS_USED,
-    INDEX_SIZE,
-) = range(17)
+    MEMORY_USED,
+    LARGEST_BLOCK,
+    FREE_BLOCKS,
+) = range(15)
 
-# Rows of `used_segments`.
-USED_ANY, USED_NONE, USED_ALL = range(3)
+BLOCK_CLASSES = 24
+"""Blocks of memory hold 4 << k entries; index[FREE_BLOCKS + k] is the first free one of class k, -1: none."""
+INDEX_SIZE = FREE_BLOCKS + BLOCK_CLASSES
 
-CAMPAIGN_BITS = 20
-"""A pair's key is person_ix << CAMPAIGN_BITS | campaign_ix."""
-
+# First axis of `audiences`.
+WELCOME, FORBID = range(2)
 
 class Book(NamedTuple):
-    """The bidder's state. C campaigns, W = ceil(C / 64) words, P people, M pair slots (a power of two), S slots."""
+    """The bidder's state. C campaigns, W = ceil(C / 64) words, P people, M memory entries, S slots."""
 
     campaigns: NDArray[np.void]
     """CAMPAIGN[C]."""
@@ -117,15 +130,18 @@ class Book(NamedTuple):
     """CAP[all caps]."""
     targets: NDArray[np.uint64]
     """uint64[rows, W]: bit c of a row says that campaign c accepts that format, hour, place ..."""
-    used_segments: NDArray[np.uint64]
-    """uint64[3, segment words]: which segments any campaign asks for (any, none, all)."""
+    audiences: NDArray[np.uint64]
+    """uint64[2, B, 256, W]: for each byte of a segment row that any rule asks about, and each value it can have, the
+    campaigns it makes welcome (any) and those it forbids (none, or a segment missing for all)."""
+    audience_bytes: NDArray[np.int64]
+    """int64[B]: which bytes of the row those are."""
     index: NDArray[np.int64]
-    """int64[INDEX_SIZE]: where the blocks of `targets` begin, the clock's offset, pairs in use."""
+    """int64[INDEX_SIZE]: where the blocks of `targets` begin, the clock's offset, memory in use."""
     cells: NDArray[np.float64]
     """float64[C, S, 5]: predicted rates per campaign and slot, and the counts behind them."""
-    touched: NDArray[np.uint64]
-    """uint64[P]: bit c % 64 is set once campaign c has reached the person: most cap checks end here."""
-    pair_keys: NDArray[np.int64]
-    """int64[M]: open addressing; -1 is empty."""
-    pair_state: NDArray[np.float64]
-    """float64[M, PAIR_TIMES + largest cap]: bids in flight, slot of the last exposure, times of the latest exposures."""
+    prices: NDArray[np.int64]
+    """int64[C, S, 2]: the price list made from them: what an impression in the slot is worth, and the bid (nanos)."""
+    persons: NDArray[np.void]
+    """PERSON[P]: where in `memory` each person's block is."""
+    memory: NDArray[np.void]
+    """SEEN[M]: blocks of what people have seen, see `bidder.core.memory`."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
-from bidder.core.bids import bid_nanos
-from bidder.core.book import CTR, ROW_UNIDENTIFIED, Book
+from bidder.core.book import ROW_UNIDENTIFIED, Book
 from bidder.core.budgets import affordable, on_plan
 from bidder.core.caps import capped
+from bidder.core.clock import day_ix, day_share
 from bidder.core.codes import (
     BELOW_FLOOR,
     BID,
@@ -21,43 +21,43 @@ from bidder.core.codes import (
     OUTRANKED,
     PACED,
 )
+from bidder.core.pricing import quote
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
-from bidder.core.worth import goal_rate, worth_nanos
 
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
 
 
-@njit(cache=True)
-def _price_and_check(
-    book: Book, campaign_ix: int, imps: NDArray[np.void], i: int, signals: NDArray[np.int64]
-) -> tuple[int, int, int]:
-    """Reason (BID when every check passes), bid and worth of one targeted campaign; the dearest check comes last."""
-    campaigns, index = book.campaigns, book.index
-    now_s, slot_ix = imps["now_s"][i], imps["slot_ix"][i]
+@kernel
+def _check(
+    book: Book,
+    campaign_ix: int,
+    imps: NDArray[np.void],
+    i: int,
+    bid: int,
+    today_ix: int,
+    share: float,
+) -> int:
+    """BID, or the first reason why this targeted campaign does not; the dearest check comes last."""
+    campaigns, now_s = book.campaigns, imps["now_s"][i]
     if now_s < campaigns["start_s"][campaign_ix] or now_s >= campaigns["end_s"][campaign_ix]:
-        return NOT_TARGETED, 0, 0
+        return NOT_TARGETED
     if not inside_fence(campaigns, campaign_ix, imps["lat"][i], imps["lon"][i]):
-        return NOT_TARGETED, 0, 0
-    rate = goal_rate(book, campaign_ix, slot_ix)
-    worth = worth_nanos(book, campaign_ix, rate, signals)
-    bid = bid_nanos(campaigns, campaign_ix, worth, book.cells[campaign_ix, slot_ix, CTR], rate)
+        return NOT_TARGETED
     if bid <= 0:
-        return NO_VALUE, 0, 0
-    via_deal = campaigns["via_deal"][campaign_ix] == 1
-    floor_nanos = imps["deal_floor_nanos"][i] if via_deal else imps["floor_nanos"][i]
-    if bid < floor_nanos:
-        return BELOW_FLOOR, bid, int(worth)
-    if not affordable(campaigns, index, campaign_ix, bid, now_s):
-        return BUDGET_GONE, bid, int(worth)
-    if not on_plan(campaigns, index, campaign_ix, bid, now_s):
-        return PACED, bid, int(worth)
+        return NO_VALUE
+    if bid < (imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]):
+        return BELOW_FLOOR
+    if not affordable(campaigns, campaign_ix, bid, today_ix):
+        return BUDGET_GONE
+    if not on_plan(campaigns, campaign_ix, bid, now_s, today_ix, share):
+        return PACED
     if imps["person_ix"][i] >= 0 and capped(book, campaign_ix, imps["person_ix"][i], now_s):
-        return CAPPED, bid, int(worth)
-    return BID, bid, int(worth)
+        return CAPPED
+    return BID
 
 
-@njit(cache=True)
+@kernel
 def _refuse_unidentified(word: np.uint64, word_ix: int, tally: NDArray[np.int64]) -> None:
     """Count the campaigns that would need to recognise the person."""
     while word != _ZERO:
@@ -65,7 +65,7 @@ def _refuse_unidentified(word: np.uint64, word_ix: int, tally: NDArray[np.int64]
         word &= word - _ONE
 
 
-@njit(cache=True)
+@kernel
 def decide(
     book: Book,
     row: NDArray[np.uint64],
@@ -82,6 +82,8 @@ def decide(
     """
     best_ix, best_bid, best_worth, furthest = -1, 0, 0, NOT_TARGETED
     known = imps["person_ix"][i] >= 0
+    today_ix = day_ix(book.index, imps["now_s"][i])
+    share = day_share(book.index, imps["now_s"][i], today_ix)
     for word_ix in range(book.targets.shape[1]):
         word = context_word(book, imps, i, word_ix)
         if word == _ZERO:
@@ -97,7 +99,8 @@ def decide(
         while word != _ZERO:
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
-            reason, bid, worth = _price_and_check(book, campaign_ix, imps, i, signals)
+            worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
+            reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
                 if bid > best_bid:
                     if best_ix >= 0:

@@ -7,29 +7,25 @@ win turns it into spend or a loss or expiry releases it. So latency can never ov
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from bidder.core.kernel import kernel
 
 from bidder.core.book import (
     CELL_CLICKS,
     CELL_CONVERSIONS,
     CELL_WINS,
-    CTR,
-    CVR,
-    PAIR_LAST_SLOT,
-    PAIR_PENDING,
-    PAIR_TIMES,
     ROW_ACTIVE,
     Book,
 )
 from bidder.core.budgets import affordable
 from bidder.core.clock import day_ix
-from bidder.core.pairs import find, find_or_add, record_exposure
+from bidder.core.memory import IN_FLIGHT_S, forget_in_flight, remember
+from bidder.core.pricing import learn_rates, list_prices
 
 _ONE = np.uint64(1)
 _LOW6 = np.uint64(63)
 
 
-@njit(cache=True)
+@kernel
 def _enter_day(book: Book, campaign_ix: int, today_ix: int) -> None:
     """Begin a new day in the campaign's account; days never run backwards."""
     campaigns = book.campaigns
@@ -39,29 +35,29 @@ def _enter_day(book: Book, campaign_ix: int, today_ix: int) -> None:
         campaigns["reserved_day_nanos"][campaign_ix] = 0
 
 
-@njit(cache=True)
-def reserve(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, now_s: float) -> int:
+@kernel
+def reserve(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, bid_nanos: int, now_s: float) -> int:
     """Hold *bid_nanos* and one exposure for a bid just sent; returns the day it is charged to."""
     today_ix = day_ix(book.index, now_s)
     _enter_day(book, campaign_ix, today_ix)
     book.campaigns["reserved_nanos"][campaign_ix] += bid_nanos
     book.campaigns["reserved_day_nanos"][campaign_ix] += bid_nanos
     if person_ix >= 0:
-        book.pair_state[find_or_add(book, person_ix, campaign_ix), PAIR_PENDING] += 1.0
+        remember(book, person_ix, campaign_ix, slot_ix, IN_FLIGHT_S, now_s)
     return today_ix
 
 
-@njit(cache=True)
+@kernel
 def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int) -> None:
     """Give back what a lost or expired bid held."""
     book.campaigns["reserved_nanos"][campaign_ix] -= bid_nanos
     if book.campaigns["day_ix"][campaign_ix] == bid_day_ix:
         book.campaigns["reserved_day_nanos"][campaign_ix] -= bid_nanos
     if person_ix >= 0:
-        book.pair_state[find_or_add(book, person_ix, campaign_ix), PAIR_PENDING] -= 1.0
+        forget_in_flight(book, person_ix, campaign_ix)
 
 
-@njit(cache=True)
+@kernel
 def _spend(
     book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, bid_day_ix: int, now_s: float
 ) -> None:
@@ -71,12 +67,13 @@ def _spend(
     if campaigns["day_ix"][campaign_ix] == bid_day_ix:
         campaigns["spent_day_nanos"][campaign_ix] += price_nanos
     campaigns["wins"][campaign_ix] += 1
+    campaigns["changed"][campaign_ix] = 1
     book.cells[campaign_ix, slot_ix, CELL_WINS] += 1.0
     if person_ix >= 0:
-        record_exposure(book, find_or_add(book, person_ix, campaign_ix), slot_ix, now_s)
+        remember(book, person_ix, campaign_ix, slot_ix, now_s, now_s)
 
 
-@njit(cache=True)
+@kernel
 def win(
     book: Book,
     campaign_ix: int,
@@ -92,16 +89,16 @@ def win(
     _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, bid_day_ix, now_s)
 
 
-@njit(cache=True)
+@kernel
 def late_win(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, now_s: float) -> bool:
     """Book a win whose reservation had expired, charged to today, if both budgets still have room; else refuse it."""
-    if not affordable(book.campaigns, book.index, campaign_ix, price_nanos, now_s):
+    if not affordable(book.campaigns, campaign_ix, price_nanos, day_ix(book.index, now_s)):
         return False
     buy(book, campaign_ix, person_ix, slot_ix, price_nanos, now_s)
     return True
 
 
-@njit(cache=True)
+@kernel
 def buy(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, now_s: float) -> None:
     """Reserve and win in one step: what both amount to when no time passes between them."""
     today_ix = day_ix(book.index, now_s)
@@ -109,57 +106,52 @@ def buy(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos:
     _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, today_ix, now_s)
 
 
-@njit(cache=True)
+@kernel
 def click(book: Book, campaign_ix: int, slot_ix: int) -> None:
     """Count a click on an impression of this campaign and slot."""
     book.campaigns["clicks"][campaign_ix] += 1
+    book.campaigns["changed"][campaign_ix] = 1
     book.cells[campaign_ix, slot_ix, CELL_CLICKS] += 1.0
 
 
-@njit(cache=True)
+@kernel
 def _last_touch(book: Book, product_ix: int, person_ix: int, now_s: float) -> int:
-    """Campaign of the product with the latest exposure inside its look-back, -1 for none; first index on a tie."""
-    best_ix, best_s = -1, -np.inf
-    if person_ix < 0 or book.touched[person_ix] == 0:
+    """Entry in memory of the product's latest exposure inside its campaign's look-back, -1: none."""
+    best_at, best_s = -1, -np.inf
+    if person_ix < 0:
         return -1
-    for campaign_ix in range(book.campaigns.shape[0]):
-        if book.campaigns["product_ix"][campaign_ix] != product_ix:
+    start = book.persons["start"][person_ix]
+    for at in range(start, start + book.persons["count"][person_ix]):
+        campaign_ix, time_s = book.memory["campaign_ix"][at], book.memory["time_s"][at]
+        if book.campaigns["product_ix"][campaign_ix] != product_ix or time_s == IN_FLIGHT_S:
             continue
-        at = find(book, person_ix, campaign_ix)
-        if at < 0:
-            continue
-        exposed_s = book.pair_state[at, PAIR_TIMES]
-        if exposed_s > best_s and exposed_s >= now_s - book.campaigns["lookback_s"][campaign_ix]:
-            best_ix, best_s = campaign_ix, exposed_s
-    return best_ix
+        if time_s > best_s and time_s >= now_s - book.campaigns["lookback_s"][campaign_ix]:
+            best_at, best_s = at, time_s
+    return best_at
 
 
-@njit(cache=True)
+@kernel
 def convert(book: Book, product_ix: int, person_ix: int, value_nanos: int, now_s: float) -> int:
     """Credit a purchase by last touch; returns the campaign credited or -1. Nobody here knows what caused it."""
-    campaign_ix = _last_touch(book, product_ix, person_ix, now_s)
-    if campaign_ix < 0:
+    at = _last_touch(book, product_ix, person_ix, now_s)
+    if at < 0:
         return -1
+    campaign_ix = book.memory["campaign_ix"][at]
     book.campaigns["conversions"][campaign_ix] += 1
+    book.campaigns["changed"][campaign_ix] = 1
     book.campaigns["conversion_nanos"][campaign_ix] += value_nanos
-    slot_ix = int(book.pair_state[find(book, person_ix, campaign_ix), PAIR_LAST_SLOT])
-    book.cells[campaign_ix, slot_ix, CELL_CONVERSIONS] += 1.0
+    book.cells[campaign_ix, book.memory["slot_ix"][at], CELL_CONVERSIONS] += 1.0
     return campaign_ix
 
 
-@njit(cache=True)
+@kernel
 def tick(book: Book, now_s: float) -> None:
-    """Once per control interval: retire ended campaigns and refresh the learned rates.
-
-    A learned rate is the posterior mean of a beta prior: (prior * strength + count) / (strength + impressions).
-    """
-    campaigns, cells = book.campaigns, book.cells
+    """Once per control interval: retire ended campaigns, refresh learned rates and the price lists they lead to."""
+    campaigns = book.campaigns
     for c in range(campaigns.shape[0]):
         if now_s >= campaigns["end_s"][c]:
             book.targets[book.index[ROW_ACTIVE], c >> 6] &= ~(_ONE << (np.uint64(c) & _LOW6))
-        elif campaigns["learned"][c] == 1:
-            strength = campaigns["prior_impressions"][c]
-            for s in range(cells.shape[1]):
-                weight = strength + cells[c, s, CELL_WINS]
-                cells[c, s, CTR] = (campaigns["prior_ctr"][c] * strength + cells[c, s, CELL_CLICKS]) / weight
-                cells[c, s, CVR] = (campaigns["prior_cvr"][c] * strength + cells[c, s, CELL_CONVERSIONS]) / weight
+        elif campaigns["learned"][c] == 1 and campaigns["changed"][c] == 1:
+            campaigns["changed"][c] = 0
+            learn_rates(book, c)
+            list_prices(book, c)

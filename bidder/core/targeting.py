@@ -5,38 +5,34 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.book import (
+    FORBID,
     ROW_ACTIVE,
-    ROW_ALL,
-    ROW_ANY,
     ROW_ANYONE,
     ROW_DEAL,
     ROW_DEVICE,
     ROW_FORMAT,
     ROW_HOUR,
     ROW_NO_DEAL,
-    ROW_NONE,
     ROW_PLACE,
     ROW_PUBLISHER,
-    USED_ALL,
-    USED_ANY,
-    USED_NONE,
+    WELCOME,
     Book,
 )
 
 EARTH_RADIUS_KM = 6371.0088
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
-_ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+_BYTE = np.uint64(255)
 _K1, _K2, _K4 = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 _KF = np.uint64(0x0101010101010101)
 _B1, _B2, _B4, _B56 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
 
 
-@njit(cache=True)
+@kernel
 def lowest_bit(word: np.uint64) -> int:
     """Position of the lowest set bit of a non-zero word (population count of the bits below it)."""
     x = (word & (~word + _ONE)) - _ONE
@@ -46,7 +42,7 @@ def lowest_bit(word: np.uint64) -> int:
     return np.int64((x * _KF) >> _B56)
 
 
-@njit(cache=True)
+@kernel
 def context_word(book: Book, imps: NDArray[np.void], i: int, word_ix: int) -> np.uint64:
     """64 campaigns at once: active, and happy with format, device, hour, place, publisher and deal."""
     index, targets = book.index, book.targets
@@ -62,31 +58,20 @@ def context_word(book: Book, imps: NDArray[np.void], i: int, word_ix: int) -> np
     return word & (targets[index[ROW_NO_DEAL], word_ix] | targets[index[ROW_DEAL] + deal_ix, word_ix])
 
 
-@njit(cache=True)
-def _union(
-    targets: NDArray[np.uint64], first_row: int, row: NDArray[np.uint64], used: NDArray[np.uint64], word_ix: int, flip: np.uint64
-) -> np.uint64:
-    """OR of the segment rows the person is in (flip = 0) or is not in (flip = all ones), among those in use."""
-    found = _ZERO
-    for k in range(used.shape[0]):
-        members = (row[k] ^ flip) & used[k]
-        while members != _ZERO:
-            found |= targets[first_row + 64 * k + lowest_bit(members), word_ix]
-            members &= members - _ONE
-    return found
-
-
-@njit(cache=True)
+@kernel
 def audience_word(book: Book, row: NDArray[np.uint64], word_ix: int) -> np.uint64:
     """64 campaigns at once: whose segment rules (any, none, all) the person with this bitset row meets."""
-    index, targets, used = book.index, book.targets, book.used_segments
-    some = _union(targets, index[ROW_ANY], row, used[USED_ANY], word_ix, _ZERO)
-    word = targets[index[ROW_ANYONE], word_ix] | some
-    word &= ~_union(targets, index[ROW_NONE], row, used[USED_NONE], word_ix, _ZERO)
-    return word & ~_union(targets, index[ROW_ALL], row, used[USED_ALL], word_ix, _ALL_ONES)
+    welcome = book.targets[book.index[ROW_ANYONE], word_ix]
+    forbidden = _ZERO
+    for k in range(book.audience_bytes.shape[0]):
+        byte_ix = book.audience_bytes[k]
+        value = (row[byte_ix >> 3] >> np.uint64((byte_ix & 7) << 3)) & _BYTE
+        welcome |= book.audiences[WELCOME, k, value, word_ix]
+        forbidden |= book.audiences[FORBID, k, value, word_ix]
+    return welcome & ~forbidden
 
 
-@njit(cache=True)
+@kernel
 def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Great-circle distance (haversine formula); arguments in degrees."""
     phi_a, phi_b = math.radians(lat_a), math.radians(lat_b)
@@ -96,7 +81,7 @@ def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float
     return 2.0 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(h)))
 
 
-@njit(cache=True)
+@kernel
 def inside_fence(campaigns: NDArray[np.void], campaign_ix: int, lat: float, lon: float) -> bool:
     """Whether the position is known and inside the campaign's disc; true for a campaign without one."""
     if campaigns["fenced"][campaign_ix] == 0:
@@ -104,4 +89,8 @@ def inside_fence(campaigns: NDArray[np.void], campaign_ix: int, lat: float, lon:
     if math.isnan(lat) or math.isnan(lon):
         return False
     centre_lat, centre_lon = campaigns["lat"][campaign_ix], campaigns["lon"][campaign_ix]
-    return distance_km(centre_lat, centre_lon, lat, lon) <= campaigns["radius_km"][campaign_ix]
+    radius_km = campaigns["radius_km"][campaign_ix]
+    # No two points are nearer than their latitudes are apart: most are refused without any trigonometry.
+    if math.radians(abs(lat - centre_lat)) * EARTH_RADIUS_KM > radius_km:
+        return False
+    return distance_km(centre_lat, centre_lon, lat, lon) <= radius_km

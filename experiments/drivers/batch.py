@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 from bidder.build import build_book
 from bidder.core.book import IMPRESSION, Book
 from bidder.core.settle import tick
-from bidder.memory import ensure_room
+from bidder.room import ensure_room
 from bidder.plan import CampaignPlan
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.world import OPPORTUNITY, World
-from experiments.drivers.batch_kernel import Desk, advance, deliver_purchases
+from experiments.drivers.batch_kernel import (
+    FILLED_EXPOSURES,
+    FILLED_PURCHASES,
+    REACHED,
+    Desk,
+    advance,
+    deliver_purchases,
+)
 from experiments.drivers.ledger import EXPOSURE, PURCHASE, Ledger, Tallies, new_tallies
 from experiments.setting import Setting
 
@@ -63,7 +70,8 @@ class _Run:
             pending_size=np.zeros(1, np.int64),
             exposures=np.zeros(MOST_PER_CALL, EXPOSURE),
             purchases=np.zeros(4 * MOST_PER_CALL, PURCHASE),
-            filled=np.zeros(2, np.int64),
+            warmth=np.zeros(1),
+            filled=np.zeros(3, np.int64),
         )
 
     def ticks(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
@@ -80,11 +88,11 @@ class _Run:
         """Every auction and purchase before *end_s*."""
         while not draw_organic(self.world, self.organic_cursor, end_s, self.desk.pending, self.desk.pending_size):
             self.make_room()
-        done = MOST_PER_CALL
-        while done == MOST_PER_CALL:
+        reached = False
+        while not reached:
             self.make_room()
-            done = advance(self.world, self.book, self.rows, self.desk, self.tallies, end_s, MOST_PER_CALL)
-            self.auctions += done
+            self.auctions += advance(self.world, self.book, self.rows, self.desk, self.tallies, end_s, MOST_PER_CALL)
+            reached = bool(self.desk.filled[REACHED])
             self.empty_buffers()
         self.deliver(end_s)
 
@@ -95,8 +103,8 @@ class _Run:
         self.empty_buffers()
 
     def make_room(self) -> None:
-        """Room for one call's worth of pairs, purchases to come and purchases to record."""
-        self.book = ensure_room(self.book, MOST_PER_CALL)
+        """Room for one call's worth of memory, purchases to come and purchases to record."""
+        self.book = ensure_room(self.book, BLOCK)
         waiting = int(self.desk.pending_size[0])
         if waiting + MOST_PER_CALL > len(self.desk.pending):
             self.desk = self.desk._replace(pending=np.concatenate([self.desk.pending, np.zeros_like(self.desk.pending)]))
@@ -105,7 +113,7 @@ class _Run:
 
     def empty_buffers(self) -> None:
         """Take over what the compiled loop recorded."""
-        exposures, purchases = self.desk.filled
+        exposures, purchases = self.desk.filled[FILLED_EXPOSURES], self.desk.filled[FILLED_PURCHASES]
         if exposures:
             self.exposures.append(self.desk.exposures[:exposures].copy())
         if purchases:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.book import Book
 from bidder.core.clock import hour_of_week
 from bidder.core.codes import BID
 from bidder.core.decide import decide
+from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert
 from exchange_sim.auction import clear
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
-from exchange_sim.people import consents, person_key
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
@@ -55,11 +55,16 @@ class Desk(NamedTuple):
     """EXPOSURE[]: filled from 0 on."""
     purchases: NDArray[np.void]
     """PURCHASE[]: filled from 0 on."""
+    warmth: NDArray[np.float64]
+    """float64[1]: a sum nobody reads; without it the compiler would drop the loads that warm the caches."""
     filled: NDArray[np.int64]
-    """int64[2]: exposures and purchases filled so far; the caller empties both and resets this."""
+    """int64[3]: exposures and purchases filled so far (the caller empties both and resets these); REACHED."""
 
 
-@njit(cache=True)
+FILLED_EXPOSURES, FILLED_PURCHASES, REACHED = 0, 1, 2
+
+
+@kernel
 def see(world: World, book: Book, opps: NDArray[np.void], i: int, imps: NDArray[np.void]) -> None:
     """Write into imps[0] what the bidder may know of opportunity *i*: the person only with consent."""
     slot_ix = opps["slot_ix"][i]
@@ -79,18 +84,18 @@ def see(world: World, book: Book, opps: NDArray[np.void], i: int, imps: NDArray[
     imps["hour"][0] = hour_of_week(book.index, time_s)
 
 
-@njit(cache=True)
+@kernel
 def known_person(world: World, person_ix: int) -> int:
     """The person as the bidder knows them: -1 without consent."""
-    return person_ix if consents(person_key(world.seed_key, person_ix), world.consent_share) else -1
+    return person_ix if world.homes["consent"][person_ix] == 1 else -1
 
 
-@njit(cache=True)
+@kernel
 def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> None:
     """Tell the bidder of every purchase due before *until_s* and record it with its label."""
     while desk.pending_size[0] > 0 and desk.pending["due_s"][0] < until_s:
-        at = desk.filled[1]
-        desk.filled[1] += 1
+        at = desk.filled[FILLED_PURCHASES]
+        desk.filled[FILLED_PURCHASES] += 1
         due_s, person_ix = desk.pending["due_s"][0], desk.pending["person_ix"][0]
         product_ix, value = desk.pending["product_ix"][0], desk.pending["value_nanos"][0]
         desk.purchases["time_s"][at] = due_s
@@ -103,7 +108,7 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
         drop_first(desk.pending, desk.pending_size)
 
 
-@njit(cache=True)
+@kernel
 def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int, revenue_nanos: int) -> None:
     """Count a request for its seller: the price to beat, and what it earned."""
     market_nanos = max(best_nanos, world.slots["floor_nanos"][slot_ix])
@@ -114,7 +119,7 @@ def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int,
         tallies.slots[slot_ix, SLOT_REVENUE] += revenue_nanos
 
 
-@njit(cache=True)
+@kernel
 def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, bid_nanos: int, won: bool) -> None:
     """Count a bid that reached the auction in time."""
     publisher_ix = world.slots["publisher_ix"][slot_ix]
@@ -127,7 +132,7 @@ def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, b
         tallies.results[campaign_ix, RESULT_OUTBID] += 1
 
 
-@njit(cache=True)
+@kernel
 def clear_opportunity(
     world: World, opps: NDArray[np.void], i: int, bid_nanos: int, via_deal: bool, tallies: Tallies
 ) -> tuple[bool, int]:
@@ -147,7 +152,7 @@ def clear_opportunity(
     return won, price
 
 
-@njit(cache=True)
+@kernel
 def record_exposure(
     opps: NDArray[np.void], i: int, exposures: NDArray[np.void], at: int, campaign_ix: int, bid: int, price: int, worth: int
 ) -> None:
@@ -164,7 +169,7 @@ def record_exposure(
     exposures["worth_nanos"][at] = worth
 
 
-@njit(cache=True)
+@kernel
 def _run_auction(
     world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int
 ) -> None:
@@ -181,8 +186,8 @@ def _run_auction(
         fate = FATE_WON if won else FATE_OUTBID
         if won:
             buy(book, campaign_ix, imps["person_ix"][0], slot_ix, price, opps["time_s"][i])
-            at = desk.filled[0]
-            desk.filled[0] += 1
+            at = desk.filled[FILLED_EXPOSURES]
+            desk.filled[FILLED_EXPOSURES] += 1
             record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
             clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
             desk.exposures["clicked"][at] = clicked
@@ -192,34 +197,42 @@ def _run_auction(
     tallies.fates[int(opps["time_s"][i] // 3600.0), fate] += 1
 
 
-@njit(cache=True)
-def _warm(book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], n: int) -> np.uint64:
-    """Touch each person's memory once, back to back: the loads overlap instead of stalling every decision."""
-    seen = np.uint64(0)
+@kernel
+def _warm(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], n: int) -> float:
+    """Touch each person's memory once, back to back: the loads overlap instead of stalling one decision each."""
+    seen = 0.0
     for i in range(n):
         person_ix = opps["person_ix"][i]
-        seen ^= rows[person_ix, 0] ^ book.touched[person_ix]
+        seen += float(rows[person_ix, 0] ^ world.interests[person_ix]) + book.persons["count"][person_ix]
+    for i in range(n):
+        person_ix = opps["person_ix"][i]
+        seen += book.memory["time_s"][book.persons["start"][person_ix]]
+        if world.stock.shape[1] > 0:
+            seen += world.stock[person_ix, 0, 0]
     return seen
 
 
-@njit(cache=True)
+@kernel
 def advance(
     world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, until_s: float, most: int
 ) -> int:
     """Run the auctions before *until_s*, at most *most*; returns how many were run.
 
-    The caller guarantees room for *most* more pairs, exposures and purchases. Fewer than *most* means that time has
-    come to *until_s*.
+    Stops early when exposure memory could run out within the next block. desk.filled[REACHED] says whether time has
+    come to *until_s*. The caller guarantees room for *most* more exposures and purchases.
     """
     done = 0
-    while done < most:
-        wanted = min(most - done, desk.opportunities.shape[0])
+    block = desk.opportunities.shape[0]
+    desk.filled[REACHED] = 0
+    while done < most and free_entries(book) >= block_entries(book, block):
+        wanted = min(most - done, block)
         n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        _warm(book, rows, desk.opportunities, n)
+        desk.warmth[0] = _warm(world, book, rows, desk.opportunities, n)
         for i in range(n):
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
             _run_auction(world, book, rows, desk, tallies, i)
         done += n
         if n < wanted:
+            desk.filled[REACHED] = 1
             break
     return done

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.codes import REASONS
@@ -51,7 +50,8 @@ PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
 
 PRICE_BINS = 64
 LOWEST_BIN_NANOS = 10_000
-"""Bins of prices: four to the octave from 0.01 CPM on; the first also holds everything below, the last all above."""
+"""Bins of prices: four of equal width to the octave from 0.01 CPM on, so that a bin is read off the bits of a float.
+The first also holds everything below, the last everything above."""
 
 
 class Tallies(NamedTuple):
@@ -93,14 +93,16 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
 
 def price_bin_edges_cpm() -> NDArray[np.float64]:
     """PRICE_BINS + 1 edges in CPM; the outermost are 0 and infinity."""
-    edges = LOWEST_BIN_NANOS / 1e6 * 2.0 ** (np.arange(PRICE_BINS + 1) / 4.0)
+    octave, quarter = np.divmod(np.arange(PRICE_BINS + 1), 4)
+    edges = LOWEST_BIN_NANOS / 1e6 * 2.0**octave * (1.0 + quarter / 4.0)
     edges[0], edges[-1] = 0.0, np.inf
     return edges
 
 
-@njit(cache=True)
+@kernel
 def price_bin(price_nanos: int) -> int:
     """Bin of a price."""
     if price_nanos <= LOWEST_BIN_NANOS:
         return 0
-    return min(PRICE_BINS - 1, int(4.0 * math.log2(price_nanos / LOWEST_BIN_NANOS)))
+    # The exponent and the first two bits of the mantissa of an IEEE double, counted from those of 1.0.
+    return min(PRICE_BINS - 1, (np.float64(price_nanos / LOWEST_BIN_NANOS).view(np.int64) >> 50) - (1023 << 2))

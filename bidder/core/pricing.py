@@ -1,0 +1,63 @@
+"""The price list: what an impression in each slot is worth to each campaign, and what it bids for it.
+
+Worth follows from the goal and the predicted rates, the bid from the worth; both change only when rates do, so they
+are worked out once per tick and read at every decision. A private value is priced on the spot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from bidder.core.kernel import kernel
+from numpy.typing import NDArray
+
+from bidder.core.bids import bid_nanos
+from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
+from bidder.core.codes import GOAL_CPA, GOAL_CPC
+
+
+@kernel
+def goal_rate(book: Book, campaign_ix: int, slot_ix: int) -> float:
+    """Predicted rate of what the goal pays for: clicks or purchases per impression, or 1 for impressions."""
+    goal = book.campaigns["goal"][campaign_ix]
+    if goal == GOAL_CPC:
+        return book.cells[campaign_ix, slot_ix, CTR]
+    if goal == GOAL_CPA:
+        return book.cells[campaign_ix, slot_ix, CVR]
+    return 1.0
+
+
+@kernel
+def list_prices(book: Book, campaign_ix: int) -> None:
+    """Write the campaign's worth and bid for every slot into the price list."""
+    for s in range(book.cells.shape[1]):
+        rate = goal_rate(book, campaign_ix, s)
+        worth = rate * book.campaigns["goal_value"][campaign_ix]
+        book.prices[campaign_ix, s, WORTH] = int(worth)
+        book.prices[campaign_ix, s, BID_PRICE] = bid_nanos(
+            book.campaigns, campaign_ix, worth, book.cells[campaign_ix, s, CTR], rate
+        )
+
+
+@kernel
+def quote(book: Book, campaign_ix: int, slot_ix: int, signals: NDArray[np.int64]) -> tuple[int, int]:
+    """Worth and bid (nanos) for one impression: from the price list, or from its private value."""
+    signal_ix = book.campaigns["signal_ix"][campaign_ix]
+    if signal_ix < 0:
+        return book.prices[campaign_ix, slot_ix, WORTH], book.prices[campaign_ix, slot_ix, BID_PRICE]
+    worth = signals[signal_ix]
+    return worth, bid_nanos(book.campaigns, campaign_ix, float(worth), book.cells[campaign_ix, slot_ix, CTR], 1.0)
+
+
+@kernel
+def learn_rates(book: Book, campaign_ix: int) -> None:
+    """Refresh the campaign's rates from its own feedback, slot by slot.
+
+    The posterior mean under a beta prior worth `prior_impressions`: (prior * strength + count) / (strength + wins).
+    """
+    cells = book.cells
+    strength = book.campaigns["prior_impressions"][campaign_ix]
+    clicks, purchases = book.campaigns["prior_ctr"][campaign_ix], book.campaigns["prior_cvr"][campaign_ix]
+    for s in range(cells.shape[1]):
+        weight = strength + cells[campaign_ix, s, CELL_WINS]
+        cells[campaign_ix, s, CTR] = (clicks * strength + cells[campaign_ix, s, CELL_CLICKS]) / weight
+        cells[campaign_ix, s, CVR] = (purchases * strength + cells[campaign_ix, s, CELL_CONVERSIONS]) / weight
