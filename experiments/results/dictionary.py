@@ -95,7 +95,9 @@ TABLES: dict[str, Table] = {
             Column("impressions", I64, "", "impressions bought"),
             Column("clicks", I64, "", "clicks on impressions bought in this hour"),
             Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
-            Column("planned_spend_nanos", I64, "nanos", "straight line from start to end of the campaign, this hour's part"),
+            Column(
+                "planned_spend_nanos", I64, "nanos", "straight line from start to end of the campaign, this hour's part"
+            ),
         ),
     ),
     "fates": Table(
@@ -168,3 +170,6 @@ TABLES: dict[str, Table] = {
         ),
     ),
 }
+
+NULLABLE = frozenset({("campaigns", "truth_romi")})
+"""The only columns, as (table, column), that may be null."""
