@@ -10,15 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from experiments.results.conservation import ALL
 from experiments.results.dictionary import FATES
 from experiments.results.run_directory import NANOS_PER_UNIT
 from experiments.results.tables import Tables
-
-ALL = "*"
-"""Stands for all campaigns together in the reach table."""
 
 
 def ratio(part: float, whole: float) -> float | None:
@@ -49,18 +48,19 @@ def summarise(tables: Tables, currency: str) -> dict[str, Any]:
     }
 
 
-def summary_table(summary: dict[str, Any]) -> Table:
-    """The summary as a table for the terminal, one row per campaign and one for all."""
-    money = summary["currency"]
-    table = Table(title=f"{summary['requests']:,} requests, {summary['fates']['won']:,} won; money in {money}")
-    table.add_column("campaign")
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right")
+def summary_table(summary: dict[str, Any], width: int = 120) -> Table:
+    """The summary as a table for a terminal *width* columns wide, one row per campaign and one for all."""
+    title = f"{summary['requests']:,} requests, {summary['fates']['won']:,} won; money in {summary['currency']}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    headings = {h: spec for h, spec in _HEADINGS.items() if width >= 110 or h in _NARROW}
+    table.add_column("campaign", overflow="ellipsis", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in summary["campaigns"]:
-        table.add_row(Text(row["campaign_id"]), *_cells(row))
+        table.add_row(Text(row["campaign_id"]), *_cells(row, headings))
     if len(summary["campaigns"]) > 1:
         table.add_section()
-        table.add_row("all", *_cells(summary["total"]), style="bold")
+        table.add_row("all", *_cells(summary["total"], headings), style="bold")
     return table
 
 
@@ -72,16 +72,17 @@ _HEADINGS = {
     "CPM": ("cpm", "{:,.2f}"),
     "clicks": ("clicks", "{:,}"),
     "CPC": ("cpc", "{:,.2f}"),
-    "conversions": ("attributed_conversions", "{:,}"),
+    "conv.": ("attributed_conversions", "{:,}"),
     "CPA": ("cpa", "{:,.2f}"),
     "reach": ("reach", "{:,}"),
-    "frequency": ("frequency", "{:.2f}"),
+    "freq.": ("frequency", "{:.2f}"),
     "true ROMI": ("true_romi", "{:+.1%}"),
 }
+_NARROW = ("spend", "impressions", "CPM", "clicks", "conv.", "true ROMI")
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    return ["–" if row[key] is None else form.format(row[key]) for key, form in _HEADINGS.values()]
+def _cells(row: dict[str, Any], headings: dict[str, tuple[str, str]]) -> list[str]:
+    return ["–" if row[key] is None else form.format(row[key]) for key, form in headings.values()]
 
 
 def _metrics(row: dict[str, Any]) -> dict[str, Any]:

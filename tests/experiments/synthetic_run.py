@@ -105,7 +105,7 @@ def _conversions(
         "time_s": np.sort(rng.uniform(0, days * 86400.0, count)),
         "product_id": Codes(rng.integers(0, max(len(goods), 1), count), goods or ["none"]),
         "person_ix": rng.integers(0, 10_000, count),
-        "value_nanos": (rng.lognormal(3.8, 0.4, count) * 1e9).astype(np.int64),
+        "value_nanos": (rng.lognormal(-0.2, 0.4, count) * 1e9).astype(np.int64),
         "attributed_campaign_id": Codes(credited, names),
         "truth_caused": caused,
         "truth_campaign_id": Codes(np.where(caused, cause, -1), names),

@@ -56,10 +56,18 @@ def test_the_terminal_table_names_every_campaign_and_all_of_them_together() -> N
 
 def test_one_campaign_needs_no_total_row() -> None:
     lines = render(summarise(synthetic_run.tables(campaigns=1), "EUR")).splitlines()
-    assert not any("│ all" in line for line in lines)
+    assert not any(line.strip().startswith("all ") for line in lines)
 
 
-def render(summary: dict) -> str:
+def test_a_narrow_terminal_gets_fewer_columns_and_no_cut_numbers() -> None:
+    summary = summarise(synthetic_run.tables(), "EUR")
+    text = render(summary, 80)
+    assert f"{summary['total']['impressions']:,}" in text
+    assert f"{summary['total']['true_romi']:+.1%}" in text
+    assert "…" not in text
+
+
+def render(summary: dict, width: int = 200) -> str:
     text = io.StringIO()
-    Console(file=text, width=200).print(summary_table(summary))
+    Console(file=text, width=width).print(summary_table(summary, width))
     return text.getvalue()
