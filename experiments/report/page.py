@@ -1,25 +1,110 @@
-"""The page (first version)."""
+"""The report page: one offline HTML file, its plots inside it, nothing loaded from anywhere.
+
+The content security policy in the page forbids every request, so "offline" is enforced and not only promised. All text
+that came from a scenario is escaped by jinja2.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import jinja2
+from markupsafe import Markup
+
+from experiments.report import words
+from experiments.report.facts import Facts, gather
+from experiments.report.findings import findings
+from experiments.report.plots import delivery, fates, outcomes, people, prices, spend, style, truth
+from experiments.report.plots.style import Plot
+from experiments.results.conservation import identities
 from experiments.results.manifest import Manifest
 from experiments.results.tables import Tables
 
+HERE = Path(__file__).parent
+
+
+class Section(NamedTuple):
+    """One part of the page: its heading, the plots in it, and what to say when there is nothing to plot."""
+
+    anchor: str
+    heading: str
+    plots: tuple[Callable[[Facts], Plot | None], ...]
+    nothing: str = ""
+
+
+SECTIONS = (
+    Section("spent", "Why money was not spent", (fates.waterfall, fates.over_time, fates.reasons)),
+    Section("plan", "Plan and delivery over time", (spend.total, spend.by_campaign)),
+    Section("where", "Where it ran", (delivery.by_publisher, delivery.by_device), "No impression was bought."),
+    Section("prices", "Prices", (prices.landscape,), "No bid reached an auction."),
+    Section("people", "People", (people.reach, people.by_campaign), "Nobody saw an ad."),
+    Section("outcomes", "Outcomes", (outcomes.outcomes,), "Nothing was clicked and no purchase was credited."),
+    Section("truth", "The truth", (truth.value, truth.credit), "The ads caused no purchase, and none was credited."),
+)
+
 
 class Report(NamedTuple):
-    """The page and the plots in it (PNG by name)."""
+    """The page, and the plots in it as PNG files by name (without ending)."""
 
     html: str
     plots: dict[str, bytes]
 
 
 def build_report(tables: Tables, *, title: str, currency: str, manifest: Manifest) -> Report:
-    """The page and its plots."""
-    return Report(f"<!doctype html><title>{manifest.name}</title>", {})
+    """The report of a run: page and PNG plots. The same run gives the same bytes.
+
+    tables: every table of the dictionary; title: heading of the page (empty: the run's name); currency: ISO 4217 code.
+    """
+    facts = gather(tables, title, currency, manifest)
+    with style.look():
+        drawn = {section.anchor: [plot for draw in section.plots if (plot := draw(facts))] for section in SECTIONS}
+        figures = {
+            anchor: [{**plot._asdict(), "svg": Markup(style.svg_of(plot))} for plot in plots]
+            for anchor, plots in drawn.items()
+        }
+        images = {plot.name: style.png_of(plot) for plots in drawn.values() for plot in plots}
+    return Report(_page(facts, figures), images)
 
 
 def write_report(tables: Tables, *, title: str, currency: str, manifest: Manifest) -> str:
-    """The page alone."""
+    """The page alone, as `build_report` makes it."""
     return build_report(tables, title=title, currency=currency, manifest=manifest).html
+
+
+def _page(facts: Facts, figures: dict[str, list[dict[str, Any]]]) -> str:
+    kept = identities(facts.tables)
+    return _template().render(
+        facts=facts,
+        manifest=facts.manifest,
+        total=facts.total,
+        currency=facts.currency,
+        findings=findings(facts),
+        sections=SECTIONS,
+        figures=figures,
+        kept=[said for said, holds in kept if holds],
+        broken=[said for said, holds in kept if not holds],
+        css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        js=Markup((HERE / "report.js").read_text(encoding="utf-8")),
+        count=words.count,
+        short=words.short,
+        percent=words.percent,
+        signed_percent=words.signed_percent,
+        number=words.number,
+        money=lambda amount: words.money(amount, facts.currency),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    """The page's template; every value put into it is escaped, and one that is missing is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

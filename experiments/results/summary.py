@@ -112,6 +112,7 @@ def _metrics(row: dict[str, Any]) -> dict[str, Any]:
         "true_value": true_value,
         "true_cpa": ratio(spend, row["truth_conversions"]),
         "true_roas": ratio(true_value, spend),
+        "margin": row.get("margin"),
         "true_profit": row["profit"] if "profit" in row else true_value * row["margin"] - spend,
         "true_romi": row["truth_romi"],
     }
