@@ -55,7 +55,7 @@ def names_and_codes(table: pa.Table, column: str) -> tuple[list[str], NDArray[np
 
 def numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
     """A column as floats; nanos become currency units."""
-    values = table[column].to_numpy().astype(np.float64)
+    values: NDArray[np.float64] = table[column].to_numpy().astype(np.float64)
     return values / NANOS_PER_UNIT if column.endswith("_nanos") else values
 
 
@@ -73,8 +73,10 @@ def grid(table: pa.Table, rows: str, columns: str, values: str) -> tuple[list[st
     row_names, row_codes = names_and_codes(table, rows)
     column_names, column_codes = names_and_codes(table, columns)
     shape = (len(row_names), len(column_names))
-    sums = np.bincount(row_codes * shape[1] + column_codes, weights=numbers(table, values), minlength=shape[0] * shape[1])
-    return row_names, column_names, sums.reshape(shape)
+    sums = np.bincount(
+        row_codes * shape[1] + column_codes, weights=numbers(table, values), minlength=shape[0] * shape[1]
+    )
+    return row_names, column_names, sums.reshape(shape).astype(np.float64)
 
 
 def largest(names: Sequence[str], sizes: Sequence[float], limit: int) -> tuple[list[str], list[str]]:

@@ -44,7 +44,11 @@ def _not_bought(facts: Facts) -> str:
     fates = facts.summary["fates"]
     wanted = facts.summary["requests"] - fates["not_targeted"]
     if not wanted:
-        return "No running campaign wanted any of the requests." if facts.summary["requests"] else "There were no requests."
+        return (
+            "No running campaign wanted any of the requests."
+            if facts.summary["requests"]
+            else "There were no requests."
+        )
     lost = {fate: n for fate, n in fates.items() if fate not in ("not_targeted", "won")}
     worst = max(lost, key=lambda fate: lost[fate])
     words = f"Campaigns wanted {count(wanted)} of {count(facts.summary['requests'])} requests and bought "

@@ -27,22 +27,43 @@ HERE = Path(__file__).parent
 
 
 class Section(NamedTuple):
-    """One part of the page: its heading, the plots in it, and what to say when there is nothing to plot."""
+    """One part of the page: its name in the menu, heading and plots, and what to say when there is nothing to plot."""
 
     anchor: str
+    short: str
     heading: str
     plots: tuple[Callable[[Facts], Plot | None], ...]
     nothing: str = ""
 
 
 SECTIONS = (
-    Section("spent", "Why money was not spent", (fates.waterfall, fates.over_time, fates.reasons)),
-    Section("plan", "Plan and delivery over time", (spend.total, spend.by_campaign)),
-    Section("where", "Where it ran", (delivery.by_publisher, delivery.by_device), "No impression was bought."),
-    Section("prices", "Prices", (prices.landscape,), "No bid reached an auction."),
-    Section("people", "People", (people.reach, people.by_campaign), "Nobody saw an ad."),
-    Section("outcomes", "Outcomes", (outcomes.outcomes,), "Nothing was clicked and no purchase was credited."),
-    Section("truth", "The truth", (truth.value, truth.credit), "The ads caused no purchase, and none was credited."),
+    Section("spent", "Not spent", "Why money was not spent", (fates.waterfall, fates.over_time, fates.reasons)),
+    Section("plan", "Plan", "Plan and delivery over time", (spend.total, spend.by_campaign)),
+    Section(
+        "where", "Delivery", "Where it ran", (delivery.by_publisher, delivery.by_device), "No impression was bought."
+    ),
+    Section(
+        "prices",
+        "Prices",
+        "What it took to win",
+        (prices.landscape,),
+        "No bid reached an auction and no price is known.",
+    ),
+    Section("people", "People", "Who saw it", (people.reach, people.by_campaign), "Nobody saw an ad."),
+    Section(
+        "outcomes",
+        "Outcomes",
+        "Clicks and purchases",
+        (outcomes.outcomes,),
+        "Nothing was clicked and no purchase was credited.",
+    ),
+    Section(
+        "truth",
+        "Truth",
+        "What it was really worth",
+        (truth.value, truth.credit),
+        "The ads caused no purchase, and none was credited.",
+    ),
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 DASH = "–"
+PER_CENT = "\u00a0%"
+"""A no-break space keeps the sign with its number."""
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 FATE_NAMES = {
@@ -46,13 +48,13 @@ def percent(share: float | None, digits: int = 1) -> str:
         return DASH
     smallest = 10.0 ** -(digits + 2)
     if 0 < abs(share) < smallest / 2:
-        return f"< {smallest:.{digits}%}".replace("%", " %")
-    return f"{share:.{digits}%}".replace("%", " %")
+        return f"< {smallest:.{digits}%}".replace("%", PER_CENT)
+    return f"{share:.{digits}%}".replace("%", PER_CENT)
 
 
 def signed_percent(share: float | None) -> str:
     """+12 %; a true minus sign for losses."""
-    return DASH if share is None else f"{share:+,.0%}".replace("%", " %").replace("-", "−")
+    return DASH if share is None else f"{share:+,.0%}".replace("%", PER_CENT).replace("-", "−")
 
 
 def money(amount: float | None, currency: str) -> str:

@@ -100,7 +100,8 @@ def _conversions(
     caused = (rng.random(count) < 0.35) & (wins > 0)
     by = rng.integers(0, max(wins, 1), count)
     cause = shown["campaign_id"].indices[by] if wins else np.zeros(count, dtype=np.int32)
-    credited = np.where(rng.random(count) < 0.7, cause, -1) if wins else np.full(count, -1)
+    last = np.where(rng.random(count) < 0.85, cause, rng.integers(0, len(names), count))
+    credited = np.where(rng.random(count) < 0.7, last, -1) if wins else np.full(count, -1)
     return {
         "time_s": np.sort(rng.uniform(0, days * 86400.0, count)),
         "product_id": Codes(rng.integers(0, max(len(goods), 1), count), goods or ["none"]),
@@ -162,7 +163,7 @@ def _landscape(rng: np.random.Generator, shown: dict[str, Any]) -> dict[str, Any
     for p, name in enumerate(shown["publisher_id"].names):
         mine = shown["publisher_id"].indices == p
         wins = np.histogram(np.minimum(shown["bid_nanos"][mine] / 1e6, 19.9), edges)[0]
-        rate = 1 / (1 + np.exp(-(edges[:-1] - 3) / 1.5))
+        rate = 1 / (1 + np.exp(-(edges[:-1] - 2 - p) / 1.5))
         columns["publisher_id"] += [name] * len(wins)
         columns["low"] += list(edges[:-1])
         columns["high"] += list(edges[1:])

@@ -38,9 +38,9 @@ def by_publisher(facts: Facts) -> Plot | None:
         base += counts[:, column]
         bought_here = counts[:, column] > 0
         cpm = 1000 * costs[bought_here, column] / counts[bought_here, column]
-        right.scatter(cpm, y[bought_here], s=64, color=colour, zorder=3)
-    left.set_yticks(y, [clip(name) for name in groups])
-    left.invert_yaxis()
+        dodge = 0.2 * (column - (len(formats) - 1) / 2)
+        right.scatter(cpm, y[bought_here] + dodge, s=52, color=colour, zorder=3)
+    style.name_rows(left, [clip(name) for name in groups])
     left.set_xlabel("impressions bought")
     right.set_xlabel(f"average price (CPM, {facts.currency} per 1,000)")
     right.set_xlim(left=0)
@@ -84,15 +84,13 @@ def by_device(facts: Facts) -> Plot | None:
     rate = clicks.sum(axis=1) / counts.sum(axis=1)
     right.barh(y, rate, height=0.68, color=style.SKY)
     for row, value in enumerate(rate):
-        right.text(value, row, f" {percent(value, 2)}", va="center")
-    left.set_yticks(y, devices)
-    left.invert_yaxis()
+        style.label_end(right, value, row, percent(value, 2))
+    style.name_rows(left, devices)
     left.set_xlabel("impressions bought")
     right.set_xlabel("click rate (clicks per impression)")
     right.set_xlim(0, max(rate.max() * 1.3, 1e-6))
     style.short_numbers(left, "x")
-    style.shares(right, "x")
-    right.xaxis.set_major_locator(style.MaxNLocator(nbins=4))
+    style.shares(right, "x", bins=4)
     for axes in (left, right):
         style.plain_axis(axes, "x")
     style.legend_above(figure, 3)

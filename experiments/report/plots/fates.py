@@ -46,19 +46,21 @@ def waterfall(facts: Facts) -> Plot:
     edge = axes.get_yaxis_transform()
     for row, width in enumerate(widths):
         bold = "bold" if row in (0, len(widths) - 1) else "normal"
-        axes.text(1.135, row, count(width), ha="right", va="center", weight=bold, transform=edge)
-        axes.text(1.225, row, percent(ratio(width, seen)), ha="right", va="center", color=style.MUTED, transform=edge)
-    axes.set_yticks(y, labels)
-    axes.invert_yaxis()
+        axes.text(1.15, row, count(width), ha="right", va="center", weight=bold, transform=edge)
+        axes.text(1.27, row, percent(ratio(width, seen)), ha="right", va="center", color=style.MUTED, transform=edge)
+    style.name_rows(axes, labels)
     axes.set_xlim(0, max(seen, 1))
     axes.set_xlabel("requests")
     style.short_numbers(axes, "x", whole=True)
     style.plain_axis(axes, "x")
-    rows = [(fate_name(fate), count(fates[fate]), percent(ratio(fates[fate], seen), 2), FATE_MEANINGS[fate]) for fate in FATES]
+    rows = [
+        (fate_name(fate), count(fates[fate]), percent(ratio(fates[fate], seen), 2), FATE_MEANINGS[fate])
+        for fate in FATES
+    ]
     rows.append(("requests seen", count(sum(fates.values())), percent(ratio(seen, seen), 2), "the sum of the above"))
     return Plot(
         "why-not-spent",
-        "Why was money not spent?",
+        "Every request, from seen to won",
         "Every request ends in exactly one of these fates: the steps add up to the requests seen. A request's fate is "
         "how far it came with the campaign that took it furthest.",
         figure,
@@ -101,10 +103,7 @@ def over_time(facts: Facts) -> Plot | None:
         "Requests that nobody wanted are left out.",
         figure,
         ("fate", "requests a campaign wanted", "share"),
-        [
-            (fate_name(fate), count(by_hour[fate].sum()), percent(by_hour[fate].sum() / counts.sum()))
-            for fate in wanted
-        ],
+        [(fate_name(fate), count(by_hour[fate].sum()), percent(by_hour[fate].sum() / counts.sum())) for fate in wanted],
     )
 
 
@@ -130,8 +129,7 @@ def reasons(facts: Facts) -> Plot | None:
     for row, size in enumerate(wanted[:, 0]):
         axes.text(1.01, row, short(size), va="center", color=style.MUTED, transform=axes.get_yaxis_transform())
     axes.text(1.01, 1.0, "wanted", va="bottom", color=style.MUTED, transform=axes.transAxes)
-    axes.set_yticks(np.arange(len(shown)), [clip(name) for name in shown])
-    axes.invert_yaxis()
+    style.name_rows(axes, [clip(name) for name in shown])
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the requests the campaign wanted")
     style.shares(axes, "x")

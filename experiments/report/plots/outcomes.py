@@ -32,7 +32,6 @@ def outcomes(facts: Facts) -> Plot | None:
         _bars(right, rows, cost, style.GREY, lambda value: money(value, facts.currency))
         left.set_xlabel(label)
         right.set_xlabel(f"{cost_label} ({facts.currency})")
-    grid[0][0].invert_yaxis()
     return Plot(
         "outcomes",
         "Outcomes and what they cost",
@@ -60,8 +59,8 @@ def _bars(axes: Axes, rows: list[dict[str, Any]], key: str, colour: str, words: 
     values = [row[key] or 0 for row in rows]
     axes.barh(y, values, height=0.68, color=colour)
     for ix, row in enumerate(rows):
-        axes.text(values[ix], ix, f" {words(row[key])}", va="center", fontsize=9.5)
-    axes.set_yticks(y, [clip(row["campaign_id"]) for row in rows])
+        style.label_end(axes, values[ix], ix, words(row[key]))
+    style.name_rows(axes, [clip(row["campaign_id"]) for row in rows])
     axes.set_xlim(0, (max(values) or 1) * 1.25)
     style.short_numbers(axes, "x", bins=4)
     style.plain_axis(axes, "x")

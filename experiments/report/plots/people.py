@@ -46,7 +46,12 @@ def reach(facts: Facts) -> Plot | None:
         figure,
         ("frequency", "people", "share", "people at least that often"),
         [
-            (f"{f}{'+' if f == LAST else ''}", count(persons[f - 1]), percent(persons[f - 1] / total), count(at_least[f - 1]))
+            (
+                f"{f}{'+' if f == LAST else ''}",
+                count(persons[f - 1]),
+                percent(persons[f - 1] / total),
+                count(at_least[f - 1]),
+            )
             for f in range(1, LAST + 1)
         ],
     )
@@ -62,11 +67,10 @@ def by_campaign(facts: Facts) -> Plot | None:
     left.barh(y, [row["reach"] for row in rows], height=0.68, color=style.BLUE)
     right.barh(y, [row["frequency"] for row in rows], height=0.68, color=style.SKY)
     for ix, row in enumerate(rows):
-        right.text(row["frequency"], ix, f" {number(row['frequency'])}", va="center")
-    left.set_yticks(y, [clip(row["campaign_id"]) for row in rows])
-    left.invert_yaxis()
+        style.label_end(right, row["frequency"], ix, number(row["frequency"]))
+    style.name_rows(left, [clip(row["campaign_id"]) for row in rows])
     left.set_xlabel("reach (people)")
-    right.set_xlabel("average frequency (impressions per person reached)")
+    right.set_xlabel("average frequency (times per person)")
     right.set_xlim(0, max(row["frequency"] for row in rows) * 1.2)
     style.short_numbers(left, "x", whole=True)
     for axes in (left, right):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from experiments.report.facts import Facts, largest, names_and_codes
 from experiments.report.plots import style
@@ -13,6 +15,8 @@ from experiments.report.plots.style import Plot
 from experiments.report.words import clip, count, number, percent
 from experiments.results.summary import ratio
 
+ENOUGH = 10
+"""Fewest bids in a bin that make a win rate."""
 LINES = 5
 """Most publishers with a line of their own."""
 
@@ -20,39 +24,41 @@ LINES = 5
 class Bins(NamedTuple):
     """Price bins in rising order (CPM) and, for each publisher and bin, bids, wins and market prices."""
 
-    low: np.ndarray
-    high: np.ndarray
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     publishers: list[str]
     bids: np.ndarray
     wins: np.ndarray
     market: np.ndarray
 
     @property
-    def middle(self) -> np.ndarray:
+    def middle(self) -> NDArray[np.float64]:
         """Middle of each bin (CPM)."""
-        return (self.low + self.high) / 2
+        return np.asarray((self.low + self.high) / 2)
 
 
 def landscape(facts: Facts) -> Plot | None:
     """Win rate by bid, above our bids and the prices to beat."""
     bins = _bins(facts)
-    if not bins.bids.sum():
+    if not bins.bids.sum() + bins.market.sum():
         return None
     figure, (above, below) = style.new_figure(5.6, 2, 1, sharex=True, height_ratios=(1.3, 1))
-    _publisher_lines(above, bins)
-    _all_publishers(above, bins)
+    if bins.bids.max() >= ENOUGH:
+        _publisher_lines(above, bins)
+        _all_publishers(above, bins)
+        style.legend_above(above, 4)
+    else:
+        above.text(0.5, 0.5, "too few bids to tell", ha="center", color=style.MUTED, transform=above.transAxes)
     above.set_ylim(0, 1.03)
     above.set_ylabel("win rate (wins per bid)")
     style.shares(above)
     _shares(below, bins)
     below.set_ylabel("share per bin")
     below.set_xlabel(f"price (CPM, {facts.currency} per 1,000 impressions)")
-    style.shares(below)
-    below.yaxis.set_major_locator(style.MaxNLocator(nbins=4))
+    style.shares(below, bins=4)
     _price_axis(below, bins)
     for axes in (above, below):
         style.plain_axis(axes)
-    style.legend_above(above, 4)
     style.legend_above(below, 3)
     figure.align_ylabels()
     bids, wins, market = (part.sum(axis=0) for part in (bins.bids, bins.wins, bins.market))
@@ -65,7 +71,13 @@ def landscape(facts: Facts) -> Plot | None:
         figure,
         ("price (CPM)", "bids", "wins", "win rate", "prices to beat"),
         [
-            (f"{low:.4g} to {high:.4g}", count(bids[ix]), count(wins[ix]), percent(ratio(wins[ix], bids[ix])), count(market[ix]))
+            (
+                f"{low:.4g} to {high:.4g}",
+                count(bids[ix]),
+                count(wins[ix]),
+                percent(ratio(wins[ix], bids[ix])),
+                count(market[ix]),
+            )
             for ix, (low, high) in enumerate(zip(bins.low, bins.high, strict=True))
             if bids[ix] or market[ix]
         ],
@@ -108,7 +120,7 @@ def _publisher_lines(axes: Axes, bins: Bins) -> None:
     colours = [colour for colour in style.CYCLE if colour != style.BLUE]
     for name, colour in zip(shown, colours, strict=False):
         row = bins.publishers.index(name)
-        enough = bins.bids[row] >= 10
+        enough = bins.bids[row] >= ENOUGH
         rate = bins.wins[row, enough] / bins.bids[row, enough]
         axes.plot(bins.middle[enough], rate, color=colour, lw=1.3, marker=".", ms=4, label=clip(name, 18))
 
@@ -116,7 +128,7 @@ def _publisher_lines(axes: Axes, bins: Bins) -> None:
 def _all_publishers(axes: Axes, bins: Bins) -> None:
     """Pooled win rate with the 95 % score interval (Wilson 1927)."""
     bids, wins = bins.bids.sum(axis=0), bins.wins.sum(axis=0)
-    enough = bids >= 10
+    enough = bids >= ENOUGH
     n, rate, z = bids[enough], wins[enough] / bids[enough], 1.96
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
@@ -144,7 +156,7 @@ def _price_axis(axes: Axes, bins: Bins) -> None:
     if len(widths) > 2 and widths[-2] > 3 * widths[1] and bins.high[first] > 0:
         axes.set_xscale("log")
         axes.set_xlim(max(bins.low[first], bins.high[0] / 2), bins.high[last])
-        axes.xaxis.set_major_formatter(style.FuncFormatter(lambda value, _: f"{value:.3g}"))
-        axes.xaxis.set_minor_formatter(style.FuncFormatter(lambda value, _: ""))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     else:
         axes.set_xlim(bins.low[0], bins.high[last])

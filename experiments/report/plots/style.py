@@ -45,7 +45,7 @@ COLOURS = {
 WIDTH_IN = 10.0
 DOTS_PER_INCH = 144
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
     "text.color": INK,
@@ -98,7 +98,15 @@ def look() -> Any:
 def new_figure(height_in: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """Figure of the report's width with its axes."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.05)  # type: ignore[union-attr]
     return figure, figure.subplots(rows, columns, **options)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names down the y axis, first on top; one lonely row does not fill the whole height."""
+    rows, spare = len(names), max(0.0, (2 - len(names)) * 0.35)
+    axes.set_yticks(range(rows), names)
+    axes.set_ylim(rows - 0.4 + spare, -0.6 - spare)
 
 
 def plain_axis(axes: Axes, along: str = "y") -> None:
@@ -110,13 +118,14 @@ def plain_axis(axes: Axes, along: str = "y") -> None:
 def short_numbers(axes: Axes, which: str = "y", bins: int = 5, *, whole: bool = False) -> None:
     """Tick labels such as 1.5M on one axis."""
     axis = axes.yaxis if which == "y" else axes.xaxis
-    axis.set_major_locator(MaxNLocator(nbins=bins, integer=whole))
+    axis.set_major_locator(MaxNLocator(nbins=bins, integer=whole, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
-def shares(axes: Axes, which: str = "y") -> None:
+def shares(axes: Axes, which: str = "y", bins: int = 5) -> None:
     """Tick labels in per cent on one axis."""
     axis = axes.yaxis if which == "y" else axes.xaxis
+    axis.set_major_locator(MaxNLocator(nbins=bins, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
@@ -140,19 +149,27 @@ def legend_above(target: Figure | Axes, columns: int, **options: Any) -> None:
         )
 
 
+def label_end(axes: Axes, x: float, y: float, text: str) -> None:
+    """Text a little to the right of a bar's end."""
+    axes.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5)
+
+
 def svg_of(plot: Plot) -> str:
-    """Inline SVG: real text, colours as CSS variables, ids that no other plot uses."""
+    """Inline SVG: real text, colours as CSS variables, ids that no other plot uses. Fixes the layout for `png_of`."""
     text = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": plot.name, **_RC}):
         FigureCanvasSVG(plot.figure)
         plot.figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    plot.figure.set_layout_engine("none")  # it has been worked out; working it out again takes most of the time
     svg = text.getvalue().decode()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{plot.name}-", svg)
     for name, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{name})")
-    size = re.compile(r'<svg ([^>]*?)width="[^"]*"([^>]*?)height="[^"]*"|<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"')
+    size = re.compile(
+        r'<svg ([^>]*?)width="[^"]*"([^>]*?)height="[^"]*"|<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"'
+    )
     return size.sub(r'<svg role="img" \1\2\3\4', svg, count=1).strip()
 
 

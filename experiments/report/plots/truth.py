@@ -32,8 +32,7 @@ def value(facts: Facts) -> Plot | None:
     y = np.arange(len(rows))
     left.barh(y - 0.19, [row["attributed_value"] for row in rows], height=0.34, color=CREDITED)
     left.barh(y + 0.19, [row["true_value"] for row in rows], height=0.34, color=TRUE)
-    left.set_yticks(y, [clip(row["campaign_id"]) for row in rows])
-    left.invert_yaxis()
+    style.name_rows(left, [clip(row["campaign_id"]) for row in rows])
     left.set_xlabel(f"value of purchases ({facts.currency})")
     style.short_numbers(left, "x", bins=4)
     _returns(right, rows)
@@ -44,7 +43,7 @@ def value(facts: Facts) -> Plot | None:
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return Plot(
         "truth",
-        "What the ads were really worth",
+        "Credited and true value",
         "Left: value that last touch credits, and value the ads really added. Right: the same per unit of money spent; "
         "the line between the two dots is the bias of the attribution. Right of the break-even mark (1 / margin) an "
         "ad earns more than it costs."
@@ -65,7 +64,7 @@ def credit(facts: Facts) -> Plot | None:
         return None
     figure, axes = style.new_figure(1.5 + 0.36 * len(rows))
     y, base = np.arange(len(rows)), np.zeros(len(rows))
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "credited and caused": {"color": TRUE},
         "credited, caused by another campaign": {"color": style.SKY},
         "credited, would have happened anyway": {"color": CREDITED},
@@ -75,8 +74,7 @@ def credit(facts: Facts) -> Plot | None:
         counts = np.array([part.get(name, 0) for name in rows], dtype=float)
         axes.barh(y, counts, left=base, height=0.68, label=label, **looks[label])
         base += counts
-    axes.set_yticks(y, [clip(name) for name in rows])
-    axes.invert_yaxis()
+    style.name_rows(axes, [clip(name) for name in rows])
     axes.set_xlabel("purchases")
     style.short_numbers(axes, "x", whole=True)
     style.plain_axis(axes, "x")
