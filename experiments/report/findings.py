@@ -55,7 +55,7 @@ def _not_bought(facts: Facts) -> str:
     words += f"{percent(fates['won'] / wanted)} of those."
     if lost[worst]:
         share = percent(lost[worst] / (wanted - fates["won"]), 0)
-        words += f" Most of the rest: {fate_name(worst)} ({share} of it), that is, {FATE_MEANINGS[worst]}."
+        words += f" The commonest reason for the rest: {fate_name(worst)} ({share}), that is, {FATE_MEANINGS[worst]}."
     return words
 
 

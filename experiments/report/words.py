@@ -48,7 +48,7 @@ def percent(share: float | None, digits: int = 1) -> str:
         return DASH
     smallest = 10.0 ** -(digits + 2)
     if 0 < abs(share) < smallest / 2:
-        return f"< {smallest:.{digits}%}".replace("%", PER_CENT)
+        return f"<\u00a0{smallest:.{digits}%}".replace("%", PER_CENT)
     return f"{share:.{digits}%}".replace("%", PER_CENT)
 
 

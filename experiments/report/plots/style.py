@@ -98,7 +98,8 @@ def look() -> Any:
 def new_figure(height_in: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """Figure of the report's width with its axes."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.05)  # type: ignore[union-attr]
+    engine: Any = figure.get_layout_engine()
+    engine.set(wspace=0.05)
     return figure, figure.subplots(rows, columns, **options)
 
 
