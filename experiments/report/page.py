@@ -79,6 +79,17 @@ def build_report(tables: Tables, *, title: str, currency: str, manifest: Manifes
 
     tables: every table of the dictionary; title: heading of the page (empty: the run's name); currency: ISO 4217 code.
     """
+    html, plots = _draw(tables, title, currency, manifest)
+    return Report(html, {plot.name: style.png_of(plot) for plot in plots})
+
+
+def write_report(tables: Tables, *, title: str, currency: str, manifest: Manifest) -> str:
+    """The page alone, as `build_report` makes it."""
+    return _draw(tables, title, currency, manifest)[0]
+
+
+def _draw(tables: Tables, title: str, currency: str, manifest: Manifest) -> tuple[str, list[Plot]]:
+    """The page, and the plots in it."""
     facts = gather(tables, title, currency, manifest)
     with style.look():
         drawn = {section.anchor: [plot for draw in section.plots if (plot := draw(facts))] for section in SECTIONS}
@@ -86,13 +97,7 @@ def build_report(tables: Tables, *, title: str, currency: str, manifest: Manifes
             anchor: [{**plot._asdict(), "svg": Markup(style.svg_of(plot))} for plot in plots]
             for anchor, plots in drawn.items()
         }
-        images = {plot.name: style.png_of(plot) for plots in drawn.values() for plot in plots}
-    return Report(_page(facts, figures), images)
-
-
-def write_report(tables: Tables, *, title: str, currency: str, manifest: Manifest) -> str:
-    """The page alone, as `build_report` makes it."""
-    return build_report(tables, title=title, currency=currency, manifest=manifest).html
+    return _page(facts, figures), [plot for plots in drawn.values() for plot in plots]
 
 
 def _page(facts: Facts, figures: dict[str, list[dict[str, Any]]]) -> str:

@@ -13,7 +13,7 @@ from experiments.results.tables import Codes, build_tables
 SCENARIO_YAML = "name: synthetic\nseed: 7\n"
 FORMATS = ("display", "mobile", "video")
 DEVICES = ("desktop", "mobile", "tablet", "tv")
-ADVERTS = ("Spring shoes", "brand-film", "retargeting", "app-install", "<b>&newcomers</b>")
+ADVERTS = ("Spring shoes", "brand-film", "retargeting $5–$9 \\frac", "app-install", "<b>&newcomers</b>")
 
 
 def manifest(**changes: Any) -> Manifest:

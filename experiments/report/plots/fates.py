@@ -113,9 +113,9 @@ def reasons(facts: Facts) -> Plot | None:
     wanted_kinds = [kind for kind in kinds if kind != "not_targeted"]
     order = sorted(wanted_kinds, key=lambda kind: FATES.index(kind) if kind in FATES else len(FATES))
     used = [kind for kind in order if counts[:, kinds.index(kind)].sum() > 0]
-    if not used:
-        return None
     shown = [row["campaign_id"] for row in facts.campaigns if row["campaign_id"] in names][:CAMPAIGNS_SHOWN]
+    if not used or not shown:
+        return None
     table = np.array([[counts[names.index(name), kinds.index(kind)] for kind in used] for name in shown])
     wanted = table.sum(axis=1, keepdims=True)
     share = np.divide(table, wanted, out=np.zeros_like(table), where=wanted > 0)

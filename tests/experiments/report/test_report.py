@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from experiments.report import Report, build_report, write_report
+from experiments.report.facts import gather
 from experiments.report.page import SECTIONS
+from experiments.report.plots import prices, style
 from experiments.results.dictionary import FATES
 from experiments.results.tables import build_tables
 from tests.experiments import synthetic_run
@@ -96,16 +99,12 @@ def test_names_are_escaped(usual: Report) -> None:
     assert "&lt;b&gt;&amp;newcomers&lt;/b&gt;" in usual.html
     hostile = "</script><script>alert(1)</script>"
     manifest = {"title": hostile, "name": hostile, "command": hostile, "platform": hostile}
-    assert Page(report(manifest, wins=100, days=1).html).tags.count("script") == 1
+    assert Page(report(manifest, wins=0, products=0, days=1).html).tags.count("script") == 1
 
 
-def test_dollar_signs_in_names_are_no_formulas() -> None:
-    columns = synthetic_run.columns(campaigns=1, wins=500, days=1)
-    names = {"campaign_id": ["$x_1$ \\frac"]}
-    columns["campaigns"] |= names
-    assert "$x_1$ \\frac" in write_report(
-        build_tables(columns), title="", currency="USD", manifest=synthetic_run.manifest()
-    )
+def test_dollar_signs_in_names_are_no_formulas(usual: Report) -> None:
+    svgs = re.findall(r"<svg.*?</svg>", usual.html, flags=re.DOTALL)
+    assert any("retargeting $5–$9 \\frac" in svg for svg in svgs)
 
 
 def test_the_same_run_gives_the_same_page_and_plots(usual: Report) -> None:
@@ -142,16 +141,31 @@ def test_a_run_that_saw_no_request_has_a_whole_report() -> None:
 
 
 def test_fifty_campaigns_are_all_in_the_table_and_gathered_in_the_plots() -> None:
-    made = report(campaigns=50, days=2)
+    made = report(campaigns=50, wins=0, products=0, days=2)
     assert made.html.count("39 others") >= 1
     table = made.html[made.html.index('id="campaigns"') :]
     assert table.count("<tr>") == 50 + 2
 
 
-def test_numbers_that_do_not_add_up_are_said_to() -> None:
-    columns = synthetic_run.columns(wins=100, days=1)
+def test_numbers_that_do_not_add_up_are_said_to(usual: Report) -> None:
+    columns = synthetic_run.columns(wins=0, products=0, days=1)
     columns["slots"]["spend_nanos"][0] += 1
     html = write_report(build_tables(columns), title="", currency="EUR", manifest=synthetic_run.manifest())
     assert "These numbers do not add up" in html
     assert "prices paid = spend by campaign" in html
-    assert "These numbers do not add up" not in report(wins=100, days=1).html
+    assert "These numbers do not add up" not in usual.html
+
+
+def test_price_bins_that_grow_with_the_price_get_a_logarithmic_axis() -> None:
+    columns = synthetic_run.columns(days=1)
+    bins = len(columns["landscape"]["bids"]) // 4
+    edges = np.concatenate([[0.0], np.geomspace(0.01, 100, bins)])
+    columns["landscape"] |= {"price_low_cpm": list(edges[:-1]) * 4, "price_high_cpm": list(edges[1:]) * 4}
+    manifest = synthetic_run.manifest(days=1.0)
+    facts = gather(build_tables(columns), "", "EUR", manifest)
+    with style.look():
+        grown, even = prices.landscape(facts), prices.landscape(gather(synthetic_run.tables(), "", "EUR", manifest))
+        assert grown is not None
+        assert even is not None
+        assert [plot.figure.axes[1].get_xscale() for plot in (grown, even)] == ["log", "linear"]
+        assert style.svg_of(grown).startswith("<svg")
