@@ -18,8 +18,9 @@ FATE_NAMES = {
     "timed_out": "timed out",
     "outbid": "outbid",
     "won": "won",
+    "outranked": "another of ours bid more",
 }
-"""How the report calls each fate."""
+"""How the report calls each fate, and the one further reason a campaign may have."""
 
 
 def fate_name(fate: str) -> str:

@@ -129,11 +129,14 @@ def _fates(rng: np.random.Generator, shown: dict[str, Any], days: int) -> dict[s
 
 
 def _reasons(rng: np.random.Generator, names: list[str], requests: int, shown: dict[str, Any]) -> dict[str, Any]:
-    kinds = ("not_targeted", "no_consent", "budget_gone", "capped", "paced", "no_value", "bid")
+    kinds = (*FATES, "outranked")
+    weights = {"not_targeted": 12.0, "no_value": 0.1, "timed_out": 0.2, "below_floor": 1.0}
+    won = np.bincount(shown["campaign_id"].indices, minlength=len(names))
     rows = []
-    for name in names:
-        parts = rng.multinomial(requests, rng.dirichlet(np.array([12, 2, 1, 2, 3, 0.1, 6])))
-        rows += [(name, kind, int(part)) for kind, part in zip(kinds, parts, strict=True)]
+    for name, bought in zip(names, won.tolist(), strict=True):
+        shares = rng.dirichlet([weights.get(kind, 2.0) for kind in kinds if kind != "won"])
+        parts = iter(rng.multinomial(requests - bought, shares).tolist())
+        rows += [(name, kind, bought if kind == "won" else next(parts)) for kind in kinds]
     campaign, reason, counts = zip(*rows, strict=True)
     return {"campaign_id": list(campaign), "reason": list(reason), "requests": list(counts)}
 

@@ -22,6 +22,7 @@ FATE_COLOURS = {
     "timed_out": style.INK,
     "outbid": style.BLUE,
     "won": style.GREEN,
+    "outranked": style.ORANGE,
 }
 CAMPAIGNS_SHOWN = 20
 
@@ -108,10 +109,12 @@ def over_time(facts: Facts) -> Plot | None:
 
 
 def reasons(facts: Facts) -> Plot | None:
-    """Why each campaign did or did not bid on the requests it wanted."""
+    """What became of the requests each campaign wanted."""
     names, kinds, counts = grid(facts.tables["reasons"], "campaign_id", "reason", "requests")
     wanted_kinds = [kind for kind in kinds if kind != "not_targeted"]
-    order = sorted(wanted_kinds, key=lambda kind: FATES.index(kind) if kind in FATES else len(FATES))
+    order = sorted(
+        wanted_kinds, key=lambda kind: FATES.index(kind) if kind in FATES else FATES.index("timed_out") - 0.5
+    )
     used = [kind for kind in order if counts[:, kinds.index(kind)].sum() > 0]
     shown = [row["campaign_id"] for row in facts.campaigns if row["campaign_id"] in names][:CAMPAIGNS_SHOWN]
     if not used or not shown:
@@ -121,9 +124,8 @@ def reasons(facts: Facts) -> Plot | None:
     share = np.divide(table, wanted, out=np.zeros_like(table), where=wanted > 0)
     figure, axes = style.new_figure(1.5 + 0.34 * len(shown))
     base = np.zeros(len(shown))
-    spare = iter((style.GREEN, style.ORANGE, style.SKY, style.MUTED, style.INK))
     for column, kind in enumerate(used):
-        colour = FATE_COLOURS[kind] if kind in FATE_COLOURS else next(spare, style.GREY)
+        colour = FATE_COLOURS.get(kind, style.GRID)
         axes.barh(np.arange(len(shown)), share[:, column], left=base, height=0.7, color=colour, label=fate_name(kind))
         base += share[:, column]
     for row, size in enumerate(wanted[:, 0]):
@@ -139,7 +141,7 @@ def reasons(facts: Facts) -> Plot | None:
     return Plot(
         "reasons",
         "What stopped each campaign?",
-        "Of the requests inside a campaign's targeting: what stopped it, and how often it was ready to bid. "
+        "Of the requests inside a campaign's targeting: what stopped it, and how often it won. "
         f"Campaigns compete, so one request counts for each campaign that wanted it.{more}",
         figure,
         ("campaign", "requests wanted", *(fate_name(kind) for kind in used)),
