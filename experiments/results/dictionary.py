@@ -42,11 +42,11 @@ FATES = (
 FATE_MEANINGS = {
     "not_targeted": "no running campaign wants this place, format, device, hour, publisher, deal or audience",
     "no_consent": "a campaign would want it, but the person may not be recognised",
-    "budget_gone": "a campaign wants it, but its total or daily budget cannot take the next bid",
-    "capped": "a campaign wants it, but the person has seen it often enough",
-    "paced": "a campaign wants it, but it is ahead of its spending plan",
     "no_value": "a campaign wants it, but its bid comes to zero",
     "below_floor": "the best bid was below the seller's floor",
+    "budget_gone": "a campaign wants it, but its total or daily budget cannot take the next bid",
+    "paced": "a campaign wants it, but it is ahead of its spending plan",
+    "capped": "a campaign wants it, but the person has seen it often enough",
     "timed_out": "the answer came after tmax",
     "outbid": "a rival bid more",
     "won": "bought",
@@ -95,7 +95,9 @@ TABLES: dict[str, Table] = {
             Column("impressions", I64, "", "impressions bought"),
             Column("clicks", I64, "", "clicks on impressions bought in this hour"),
             Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
-            Column("planned_spend_nanos", I64, "nanos", "straight line from start to end of the campaign, this hour's part"),
+            Column(
+                "planned_spend_nanos", I64, "nanos", "straight line from start to end of the campaign, this hour's part"
+            ),
         ),
     ),
     "fates": Table(
@@ -110,7 +112,9 @@ TABLES: dict[str, Table] = {
         "a campaign's reason",
         (
             Column("campaign_id", ID, "", "campaign"),
-            Column("reason", ID, "", "a fate, or outranked (another of our campaigns bid more); adds up to all requests"),
+            Column(
+                "reason", ID, "", "a fate, or outranked (another of our campaigns bid more); adds up to all requests"
+            ),
             Column("requests", I64, "", "requests with this reason"),
         ),
     ),
@@ -168,3 +172,6 @@ TABLES: dict[str, Table] = {
         ),
     ),
 }
+
+NULLABLE = frozenset({("campaigns", "truth_romi")})
+"""The only columns, as (table, column), that may be null."""

@@ -1,0 +1,72 @@
+"""What must add up in every run: requests, impressions, money and purchases, counted in different tables.
+
+All identities are exact, in whole numbers (money in nanos).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from experiments.results.tables import Tables
+
+ALL = "*"
+"""Stands for all campaigns together in the reach table."""
+
+
+def identities(tables: Tables) -> list[tuple[str, bool]]:
+    """Each identity in words, and whether the tables keep it."""
+    return list(_identities(tables))
+
+
+def sums_by(table: pa.Table, by: str, column: str) -> dict[str, int]:
+    """Sum of *column* for each name in the column *by*."""
+    rows = table.group_by(by).aggregate([(column, "sum")]).to_pylist()
+    return {row[by]: row[f"{column}_sum"] for row in rows}
+
+
+def counts_by(table: pa.Table, by: str) -> dict[str, int]:
+    """Number of rows for each name in the column *by*; the empty name is left out."""
+    rows = table.group_by(by).aggregate([([], "count_all")]).to_pylist()
+    return {row[by]: row["count_all"] for row in rows if row[by]}
+
+
+def _identities(tables: Tables) -> Iterator[tuple[str, bool]]:
+    shown, campaigns, slots = tables["exposures"], tables["campaigns"], tables["slots"]
+    delivery, sales = tables["delivery"], tables["conversions"]
+    requests = _sum(tables["fates"], "requests")
+    won = sums_by(tables["fates"], "fate", "requests").get("won", 0)
+    bought = {won, shown.num_rows, *(_sum(t, "impressions") for t in (campaigns, delivery, slots))}
+    yield "requests won = exposures = impressions by campaign = by hour = by slot", len(bought) == 1
+    spent = {_sum(shown, "price_nanos"), *(_sum(t, "spend_nanos") for t in (campaigns, delivery, slots))}
+    yield "prices paid = spend by campaign = by hour = by slot, to the nano", len(spent) == 1
+    clicks = {_sum(shown, "clicked"), _sum(campaigns, "clicks"), _sum(delivery, "clicks")}
+    yield "exposures clicked = clicks by campaign = by hour", len(clicks) == 1
+    yield "fates add up to the requests sent by all slots", requests == _sum(slots, "requests")
+    reasons = sums_by(tables["reasons"], "campaign_id", "requests")
+    names = campaigns["campaign_id"].to_pylist()
+    yield "each campaign's reasons add up to all requests", all(reasons.get(name, 0) == requests for name in names)
+    persons = sums_by(tables["reach"].filter(pc.field("frequency") > 0), "campaign_id", "truth_persons")
+    reach = _by_campaign(campaigns, "truth_reach")
+    yield "each campaign's reach = people by frequency", all(persons.get(name, 0) == reach[name] for name in names)
+    credited = counts_by(sales, "attributed_campaign_id")
+    yield "purchases credited = credited by campaign", credited == _nonzero(campaigns, "attributed_conversions")
+    caused = counts_by(sales, "truth_campaign_id")
+    yield "purchases caused = caused by campaign", caused == _nonzero(campaigns, "truth_conversions")
+    within = pc.less_equal(campaigns["spend_nanos"], campaigns["budget_nanos"])
+    yield "no campaign spent more than its budget", pc.all(within, min_count=0).as_py()
+
+
+def _sum(table: pa.Table, column: str) -> int:
+    return int(pc.sum(table[column], min_count=0).as_py())
+
+
+def _by_campaign(campaigns: pa.Table, column: str) -> dict[str, Any]:
+    return dict(zip(campaigns["campaign_id"].to_pylist(), campaigns[column].to_pylist(), strict=True))
+
+
+def _nonzero(campaigns: pa.Table, column: str) -> dict[str, int]:
+    return {name: number for name, number in _by_campaign(campaigns, column).items() if number}

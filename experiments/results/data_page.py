@@ -1,0 +1,61 @@
+"""`docs/data.md`, made from the data dictionary: `python -m experiments.results.data_page > docs/data.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, TABLES
+
+INTRODUCTION = """\
+# The tables of a run
+
+<!-- Made by `python -m experiments.results.data_page > docs/data.md`; a test fails when it is stale. -->
+
+A run leaves these tables in its folder, each as `<table>.parquet`, tidy: one kind of thing a row, one fact a column.
+Units and meanings are also in the Parquet files, as metadata of each field. The same scenario and seed give the same
+bytes. No table holds a wall-clock time; that is in `manifest.json`.
+
+- **Money** is whole nanos of the run's currency per impression: 1,000,000,000 nanos are one unit of the currency, and
+  1,000,000 nanos are one unit of CPM (the price of a thousand impressions). `summary.csv` holds the campaigns table in
+  units of the currency.
+- **Time** is seconds (or hours) since the scenario's start.
+- **Names** (ids) are dictionary arrays of strings. Where a name may be missing it is empty, never null. The one column
+  that may be null says so.
+- Columns that begin with **`truth_`** are known only because the market is simulated. No bidder and no audience
+  platform ever reads them.
+
+```python
+import pyarrow.parquet as pq
+
+campaigns = pq.read_table("runs/<time>-<name>/campaigns.parquet").to_pylist()
+```
+
+Beside the tables: `manifest.json` (seed, versions, scenario hash, driver, seconds, the command that remakes the run),
+`scenario.yaml` as resolved, `summary.csv`, `plots/*.png` and `report.html`.
+"""
+
+
+def data_page() -> str:
+    """The page as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield INTRODUCTION
+    for name, table in TABLES.items():
+        yield f"## {name}\n\nOne row is {table.row}.\n"
+        yield "| column | type | unit | meaning |"
+        yield "|---|---|---|---|"
+        for column in table.columns:
+            kind = f"{column.type}, may be null" if (name, column.name) in NULLABLE else column.type
+            yield f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |"
+        yield ""
+    yield "## Fates\n\nEvery request ends in exactly one of these; together they are the requests seen.\n"
+    yield "| fate | meaning |"
+    yield "|---|---|"
+    for fate in FATES:
+        yield f"| `{fate}` | {FATE_MEANINGS[fate]} |"
+
+
+if __name__ == "__main__":
+    print(data_page(), end="")
