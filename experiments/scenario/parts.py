@@ -122,7 +122,7 @@ class Histogram(Part):
 
 
 class Quantiles(Part):
-    """Prices known by equally spaced quantiles, straight lines in between: `values[0]` the lowest, the last the highest."""
+    """Prices known by equally spaced quantiles, from the lowest to the highest, with straight lines in between."""
 
     kind: Literal["quantiles"]
     values: Annotated[list[NonNegative], Field(min_length=2, max_length=10_001)]

@@ -52,10 +52,9 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic):
         problems.extend(check(data))
     for name, campaign in _items(data, "campaigns"):
-        for check in (_budget, _flight, _goal, _segment_rule, _supply):
-            problems.extend(
-                Problem(("campaigns", name, *path), message) for path, message in check(campaign, data)  # type: ignore[operator]
-            )
+        for campaign_check in (_budget, _flight, _goal, _segment_rule, _supply):
+            found = campaign_check(campaign, data)
+            problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
 
 
@@ -230,13 +229,17 @@ def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
     if not any(wanted.values()):
         return
     known = all(_at(data, key, name) is not None for key in ("publishers", "deals") for name in wanted[key])
-    slots = [(seller, name, slot) for seller, entry in _items(data, "publishers") for name, slot in _items(entry, "slots")]
+    slots = [
+        (seller, name, slot) for seller, entry in _items(data, "publishers") for name, slot in _items(entry, "slots")
+    ]
     if known and slots and not any(_fits(seller, name, slot, wanted, data) for seller, name, slot in slots):
         used = ", ".join(key for key, names in wanted.items() if names)
         yield Problem(("target",), f"no slot of any publisher fits ({used}), so the campaign can never bid; widen it")
 
 
-def _fits(seller: str, name: str, slot: Mapping[str, Any], wanted: dict[str, set[str]], data: Mapping[str, Any]) -> bool:
+def _fits(
+    seller: str, name: str, slot: Mapping[str, Any], wanted: dict[str, set[str]], data: Mapping[str, Any]
+) -> bool:
     devices = slot.get("devices")
     sold = set(devices) if isinstance(devices, Mapping) else {"desktop"}
     if wanted["publishers"] and seller not in wanted["publishers"]:
