@@ -32,6 +32,12 @@ class Dumper(yaml.SafeDumper):
     """Writes text so that both YAML 1.1 readers and this one read text again."""
 
 
+def _text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    """Text with unusual characters goes in double quotes, the only style that can escape them."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+Dumper.add_representer(str, _text)
 for _tag, _pattern, _first in (
     ("bool", BOOL, "tTfF"),
     ("int", INT, "-+0123456789"),

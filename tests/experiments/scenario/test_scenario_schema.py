@@ -123,7 +123,7 @@ def test_init_does_not_overwrite(tmp_path: Path) -> None:
         (["validate", "no.yaml"], "there is no such file"),
         (["validate", "."], "is a folder"),
         (["validate"], "name a scenario file"),
-        (["validate", "bad.yaml"], "bidlab: 2 mistakes in bad.yaml\nbad.yaml:1: campaigns: is missing"),
+        (["validate", "bad.yaml"], "bidlab: 2 mistakes in bad.yaml\nbad.yaml:10: campaigns: is missing"),
         (["validate", "learning", "--set", "days=0"], "--set days=0: days: must be above 0, not 0"),
     ],
 )
