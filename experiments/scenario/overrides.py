@@ -10,7 +10,6 @@ from experiments.scenario.document import NotYaml, parse
 from experiments.scenario.problems import Path, Problem, dotted, suggestion
 from experiments.scenario.schema import child, node_at
 
-
 CONTAINER = {"properties", "patternProperties", "propertyNames", "items", "discriminator"}
 
 
