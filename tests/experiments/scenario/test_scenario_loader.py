@@ -199,7 +199,7 @@ def scenarios(draw: st.DrawFn) -> dict[str, object]:
         st.dictionaries(names, st.fixed_dictionaries({"format": st.just("video"), "floor": positives}), min_size=1)
     )
     total = draw(st.floats(1e-3, 1e9))
-    caps = st.fixed_dictionaries({"limit": st.integers(1, 1000), "per": st.sampled_from(["1d", "90m", "0.5h"])})
+    caps = st.fixed_dictionaries({"limit": st.integers(1, 100), "per": st.sampled_from(["1d", "90m", "0.5h"])})
     bid = st.one_of(
         st.fixed_dictionaries({"kind": st.just("constant"), "price": positives}),
         st.fixed_dictionaries({"kind": st.just("ortb1"), "c": positives, "rate_per_cpm": positives, "max": positives}),
