@@ -7,9 +7,10 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
-    # Typer drops the command's name while an app has only one command, unless the app has a callback.
-    app.callback()(lambda: None)
-
+    from experiments.cli.init import init
     from experiments.cli.replay import replay
+    from experiments.cli.validate import validate
 
-    app.command()(replay)
+    app.command("init")(init)
+    app.command("validate")(validate)
+    app.command("replay")(replay)

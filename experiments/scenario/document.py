@@ -32,6 +32,12 @@ class Dumper(yaml.SafeDumper):
     """Writes text so that both YAML 1.1 readers and this one read text again."""
 
 
+def _text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    """Text with unusual characters goes in double quotes, the only style that can escape them."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+Dumper.add_representer(str, _text)
 for _tag, _pattern, _first in (
     ("bool", BOOL, "tTfF"),
     ("int", INT, "-+0123456789"),
@@ -77,6 +83,10 @@ def parse(text: str) -> Document:
         raise NotYaml(1, " ".join(str(error).split())) from None
 
 
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
 def scalar(text: str, plain: bool) -> Any:
     """The value of a scalar; raises `ValueError` for numbers of absurd length."""
     if not plain:
@@ -109,14 +119,14 @@ class _Reader:
             next(self._events)  # document end
             event = next(self._events)
             if not isinstance(event, yaml.StreamEndEvent):
-                raise NotYaml(event.start_mark.line + 1, "a second document begins here; keep one scenario per file")
+                raise NotYaml(_line(event), "a second document begins here; keep one scenario per file")
         return self._out
 
     def _problem(self, path: Path, message: str) -> None:
         self._out.problems.append(Problem(path, message))
 
     def _value(self, event: Any, path: Path) -> Any:
-        line = event.start_mark.line + 1
+        line = _line(event)
         self._out.lines.setdefault(path, line)
         if len(path) > MAX_DEPTH:
             raise NotYaml(line, f"nested more than {MAX_DEPTH} levels deep")
@@ -144,7 +154,7 @@ class _Reader:
     def _mapping(self, path: Path) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            line = event.start_mark.line + 1
+            line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
                 raise NotYaml(line, "a key must be a single word; lists, mappings and aliases cannot be keys")
             key = event.value

@@ -41,7 +41,12 @@ def _weights(text: str, name: str) -> list[float]:
     weights: dict[int, float] = {}
     for line, row in enumerate(rows[1:], start=2):
         if row:
-            hour, weight = _row(row, f"{name}:{line}")
+            try:
+                hour, weight = _row(row, f"{name}:{line}")
+            except BadHours:
+                if line == len(rows) and line <= 168:
+                    break  # a last line cut short: told below as what it is, a truncated file
+                raise
             if hour in weights:
                 raise BadHours(f"{name}:{line}: day {hour // 24}, hour {hour % 24} is given twice")
             weights[hour] = weight

@@ -36,7 +36,8 @@ def shipped_names() -> list[str]:
 def load(source: str | FilePath, overrides: Sequence[str] = ()) -> Scenario:
     """The scenario in the file *source*, or the shipped one of that name; raises `ScenarioError`."""
     path = find(source)
-    return load_text(read(path), str(source) if path.suffix else f"{path.stem}.yaml", overrides, folder=path.parent)
+    shown = path.name if path.parent == SHIPPED else str(path)
+    return load_text(read(path), shown, overrides, folder=path.parent)
 
 
 def find(source: str | FilePath) -> FilePath:
@@ -68,14 +69,14 @@ def read(path: FilePath) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ScenarioError(f"{path}:{line}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8") from None
+        raise ScenarioError(
+            f"{path}:{line}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from None
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
-def load_text(
-    text: str, source: str, overrides: Sequence[str] = (), folder: FilePath = FilePath()
-) -> Scenario:
+def load_text(text: str, source: str, overrides: Sequence[str] = (), folder: FilePath = FilePath()) -> Scenario:
     """The scenario in *text*; *source* names it in messages, *folder* is where its `hours_file` lies."""
     try:
         document = parse(text)

@@ -111,6 +111,10 @@ class Product(Part):
     """What advertising causes."""
 
 
+def _desktop() -> dict[Device, Positive]:
+    return {"desktop": 1.0}
+
+
 class Slot(Part):
     """A place on a page or in an app where an ad is shown."""
 
@@ -124,7 +128,9 @@ class Slot(Part):
     """Weight among the publisher's slots (normalised)."""
     floor: Cpm = 0.0
     """Lowest price the publisher accepts (CPM); a bid equal to it is accepted."""
-    devices: dict[Device, Positive] = Field(default_factory=lambda: {"desktop": 1.0}, min_length=1)
+    devices: dict[Device, Positive] = Field(
+        default_factory=_desktop, min_length=1, json_schema_extra={"default": {"desktop": 1.0}}
+    )
     """Weight of each device among the slot's requests (normalised)."""
 
 

@@ -41,7 +41,7 @@ def _problem(details: ErrorDetails, data: Any) -> Problem:
     kind = details["type"]
     context: Mapping[str, Any] = details.get("ctx", {})
     value = details.get("input")
-    if kind.startswith("union_tag"):
+    if kind.startswith("union_tag") or (kind == "model_attributes_type" and "discriminator" in node_at(path, data)):
         return _wrong_kind(path, value, data)
     if at_key:
         return Problem(path, _bad_key(path, context))
@@ -102,6 +102,8 @@ def _literal(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> s
 
 
 def _type(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> str:
+    if kind == "int_type" and isinstance(value, float):
+        return _fraction(kind, value, context, path)
     mend = f"write {WANTED[kind]}"
     if isinstance(value, str) and kind in ("float_type", "int_type") and _is_number(value):
         mend = "remove the quotes"

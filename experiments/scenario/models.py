@@ -33,7 +33,11 @@ class Scenario(Part):
     """ISO 4217 code of the one currency."""
     people: People
     """The people who see the ads."""
-    places: dict[Name, Place] = Field(default_factory=lambda: {"everywhere": Place(share=1.0)}, min_length=1)
+    places: dict[Name, Place] = Field(
+        default_factory=lambda: {"everywhere": Place(share=1.0)},
+        min_length=1,
+        json_schema_extra={"default": {"everywhere": {"share": 1.0}}},
+    )
     """Where people live, by name."""
     segments: dict[Name, Segment] = Field(default_factory=dict, max_length=4096)
     """Audience segments by name."""

@@ -10,6 +10,8 @@ from experiments.scenario.document import NotYaml, parse
 from experiments.scenario.problems import Path, Problem, dotted, suggestion
 from experiments.scenario.schema import child, node_at
 
+CONTAINER = {"properties", "patternProperties", "propertyNames", "items", "discriminator"}
+
 
 class BadOverride(Exception):
     """An override that names no setting, or is no ``path=value``."""
@@ -41,10 +43,9 @@ def apply(data: Any, path_text: str, value: Any) -> tuple[Any, Path]:
         path.append(key)
         if not rest:
             here[key] = value
-        elif not isinstance(_get(here, key), dict | list):
-            here[key] = _default(tuple(path), changed)
-            here = here[key]
         else:
+            if not isinstance(_get(here, key), dict | list):
+                here[key] = _default(tuple(path), changed, rest)
             here = here[key]
     return changed, tuple(path)
 
@@ -74,9 +75,11 @@ def _get(here: Any, key: str | int) -> Any:
     return here.get(key) if isinstance(here, Mapping) else here[key]
 
 
-def _default(path: Path, data: Any) -> Any:
-    """What the model would fill in at *path*: the default, or an empty mapping."""
+def _default(path: Path, data: Any, rest: list[str]) -> Any:
+    """What the model would fill in at *path*: the default, or an empty mapping; raises `BadOverride` for a scalar."""
     parent = node_at(path[:-1], data)
     node = child(parent, path[-1]) or {}
+    if not CONTAINER & node.keys():
+        raise BadOverride(f"{dotted(path)} holds a single value; there is no {'.'.join(rest)} in it")
     default = node.get("default")
     return copy.deepcopy(default) if isinstance(default, dict | list) else {}

@@ -60,8 +60,8 @@ LocalTime = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?$"}),
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+NonNegative = Annotated[float, Field(ge=0, le=1e12)]
 Cpm = Annotated[float, Field(ge=0, le=1_000_000)]
 Money = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_at_least_one_nano)]
 Format = Literal["display", "mobile", "video"]
@@ -122,7 +122,7 @@ class Histogram(Part):
 
 
 class Quantiles(Part):
-    """Prices known by equally spaced quantiles, straight lines in between: `values[0]` the lowest, the last the highest."""
+    """Prices known by equally spaced quantiles, from the lowest to the highest, with straight lines in between."""
 
     kind: Literal["quantiles"]
     values: Annotated[list[NonNegative], Field(min_length=2, max_length=10_001)]

@@ -15,7 +15,9 @@ from pydantic_core import PydanticCustomError
 
 from experiments.scenario.problems import Path, Problem, suggestion
 
+DEFAULT_NAMES: dict[str, dict[str, None]] = {"places": {"everywhere": None}}
 DEFAULT_START = datetime(2026, 1, 5)
+FIRST_YEAR, LAST_YEAR = 1900, 9900
 
 NAMES: tuple[tuple[Path, Path, str], ...] = (
     (("segments", "*", "interest"), ("people", "interests"), "interest"),
@@ -49,13 +51,12 @@ def check_references(scenario: Any) -> None:
 def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     """Every mistake that spans parts, for data as written in a file or as dumped from a `Scenario`."""
     problems = list(_unknown_names(data))
-    for check in (_rivals_chosen, _segments, _products, _deals, _traffic):
+    for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
     for name, campaign in _items(data, "campaigns"):
-        for check in (_budget, _flight, _goal, _segment_rule, _supply):
-            problems.extend(
-                Problem(("campaigns", name, *path), message) for path, message in check(campaign, data)  # type: ignore[operator]
-            )
+        for campaign_check in (_budget, _flight, _goal, _segment_rule, _supply):
+            found = campaign_check(campaign, data)
+            problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
 
 
@@ -116,7 +117,7 @@ def _values(data: Any, pattern: Path, path: Path = ()) -> Iterator[tuple[Path, A
 def _unknown_names(data: Mapping[str, Any]) -> Iterator[Problem]:
     for used, defined, what in NAMES:
         home = _at(data, *map(str, defined))
-        known = home if isinstance(home, Mapping) else {}
+        known: Mapping[str, Any] = home if isinstance(home, Mapping) else DEFAULT_NAMES.get(str(defined[0]), {})
         for path, name in _values(data, used):
             if isinstance(name, str) and name not in known:
                 where = ".".join(map(str, defined))
@@ -191,18 +192,28 @@ def _flight(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
     if start and end and end <= start:
         yield Problem(("end",), f"{end} is not after start ({start}); a campaign must end after it starts")
         return
-    begins, days = _time(data, "start") or DEFAULT_START, _number(data, "days")
-    if days is None or not 0 < days <= 3660 or ("start" in data and _time(data, "start") is None):
+    span = _span(data)
+    if span is None:
         return
-    try:
-        ends = begins + timedelta(days=days)
-    except OverflowError:
-        yield Problem(("days",), "reaches beyond the year 9999; choose an earlier start")
-        return
+    begins, ends = span
     if start and start >= ends:
         yield Problem(("start",), f"{start} is after the scenario's end ({ends}), so the campaign never runs; move it")
     elif end and end <= begins:
         yield Problem(("end",), f"{end} is before the scenario's start ({begins}), so the campaign never runs; move it")
+
+
+def _span(data: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    """Start and end of the scenario; None where they cannot be told."""
+    begins, days = _time(data, "start") if "start" in data else DEFAULT_START, _number(data, "days")
+    if begins is None or days is None or not 0 < days <= 3660 or begins.year > LAST_YEAR:
+        return None
+    return begins, begins + timedelta(days=days)
+
+
+def _calendar(data: Mapping[str, Any]) -> Iterator[Problem]:
+    start = _time(data, "start")
+    if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
+        yield Problem(("start",), f"must be in the years {FIRST_YEAR} to {LAST_YEAR}, not {start.year}; change it")
 
 
 def _goal(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
@@ -230,13 +241,17 @@ def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
     if not any(wanted.values()):
         return
     known = all(_at(data, key, name) is not None for key in ("publishers", "deals") for name in wanted[key])
-    slots = [(seller, name, slot) for seller, entry in _items(data, "publishers") for name, slot in _items(entry, "slots")]
+    slots = [
+        (seller, name, slot) for seller, entry in _items(data, "publishers") for name, slot in _items(entry, "slots")
+    ]
     if known and slots and not any(_fits(seller, name, slot, wanted, data) for seller, name, slot in slots):
         used = ", ".join(key for key, names in wanted.items() if names)
         yield Problem(("target",), f"no slot of any publisher fits ({used}), so the campaign can never bid; widen it")
 
 
-def _fits(seller: str, name: str, slot: Mapping[str, Any], wanted: dict[str, set[str]], data: Mapping[str, Any]) -> bool:
+def _fits(
+    seller: str, name: str, slot: Mapping[str, Any], wanted: dict[str, set[str]], data: Mapping[str, Any]
+) -> bool:
     devices = slot.get("devices")
     sold = set(devices) if isinstance(devices, Mapping) else {"desktop"}
     if wanted["publishers"] and seller not in wanted["publishers"]:

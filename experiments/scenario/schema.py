@@ -21,7 +21,17 @@ def scenario_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a scenario file; treat it as read-only."""
     from experiments.scenario.models import Scenario
 
-    return {"$schema": DIALECT, **Scenario.model_json_schema()}
+    return {"$schema": DIALECT, **_tidy(Scenario.model_json_schema())}
+
+
+def _tidy(node: Any) -> Any:
+    """Pydantic's schema without the titles it makes up, and closed where it lists patterns of names."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _tidy(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    return {**kept, "additionalProperties": False} if "patternProperties" in kept else kept
 
 
 def schema_text() -> str:

@@ -1,0 +1,55 @@
+"""`bidlab validate`: is a scenario in order, and what is in it?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from experiments.errors import ScenarioError
+from experiments.scenario.models import Scenario
+
+Setting = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one setting.")]
+
+
+def validate(
+    scenario: Annotated[str | None, typer.Argument(help="A scenario file, or the name of a shipped one.")] = None,
+    settings: Setting = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenario files.")] = False,
+) -> None:
+    """Check a scenario; report every mistake at once, each with its line and a remedy."""
+    from experiments.scenario.loader import load
+    from experiments.scenario.schema import schema_text
+
+    if schema:
+        print(schema_text(), end="")
+    elif scenario is None:
+        raise ScenarioError("name a scenario file, for example `bidlab validate scenario.yaml`")
+    else:
+        print(f"OK: {summary(load(scenario, settings or []))}")
+
+
+def summary(scenario: Scenario) -> str:
+    """One paragraph: people, requests, campaigns and budgets."""
+    people, campaigns = scenario.people, scenario.campaigns
+    slots = [slot.format for publisher in scenario.publishers.values() for slot in publisher.slots.values()]
+    total = sum(campaign.budget.total for campaign in campaigns.values())
+    names = ", ".join(list(campaigns)[:12]) + (", ..." if len(campaigns) > 12 else "")
+    bound = [name for name, campaign in campaigns.items() if campaign.budget.daily is not None]
+    return (
+        f"{scenario.name} runs {_count(scenario.days, 'day')} from {scenario.start:%Y-%m-%d %H:%M} with "
+        f"{_people(people.count)} ({people.consent_share:.0%} consent) and about "
+        f"{scenario.traffic.requests_per_day * scenario.days:,.0f} requests from "
+        f"{_count(len(scenario.publishers), 'publisher')} in {', '.join(sorted(set(slots)))}. "
+        f"{_count(len(campaigns), 'campaign')} ({names}) "
+        f"may spend {total:,.10g} {scenario.currency} in all, {len(bound)} of them with a daily limit, in "
+        f"{scenario.auction.kind.replace('_', '-')} auctions."
+    )
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:,g} {noun}{'' if number == 1 else 's'}"
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"
