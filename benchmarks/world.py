@@ -76,7 +76,11 @@ def benchmark_scenario(auctions: int, *, people: int = 1_000_000, campaigns: int
             "deals": {"premium": {"publisher": "publisher-0", "floor": 0.5}},
             "rivals": {
                 "few": {"kind": "highest", "price": {"kind": "lognormal", "median": 0.6, "sigma": 0.8}},
-                "many": {"kind": "independent", "count": 5, "price": {"kind": "lognormal", "median": 0.3, "sigma": 0.7}},
+                "many": {
+                    "kind": "independent",
+                    "count": 5,
+                    "price": {"kind": "lognormal", "median": 0.3, "sigma": 0.7},
+                },
             },
             "traffic": {"requests_per_day": REQUESTS_PER_DAY, "hours": "diurnal"},
             "auction": {"kind": "second_price"},

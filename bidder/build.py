@@ -188,8 +188,8 @@ def _audiences(plans: Sequence[CampaignPlan], directory: Directory) -> tuple[NDA
     tables = np.zeros((2, len(bytes_ix), 256, max(1, -(-len(plans) // 64))), np.uint64)
     for k, byte_ix in enumerate(bytes_ix):
         any_of, all_of, none_of = (rules[kind][:, 8 * byte_ix : 8 * byte_ix + 8] for kind in ("any", "all", "none"))
-        tables[WELCOME, k] = pack_bits((held[:, None, :] & any_of).any(axis=2))
-        tables[FORBID, k] = pack_bits((held[:, None, :] & none_of).any(axis=2) | (~held[:, None, :] & all_of).any(axis=2))
+        tables[WELCOME, k] = pack_bits(np.any(held[:, None, :] & any_of, axis=2))
+        tables[FORBID, k] = pack_bits(np.any(held[:, None, :] & none_of | ~held[:, None, :] & all_of, axis=2))
     return tables, bytes_ix
 
 

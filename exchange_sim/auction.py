@@ -6,9 +6,9 @@ A bid equal to the floor is accepted. Inside a deal our bid has the deal's floor
 from __future__ import annotations
 
 import numpy as np
-from exchange_sim.kernel import kernel
 
 from exchange_sim.draws import COIN, uniform
+from exchange_sim.kernel import kernel
 from exchange_sim.world import SECOND_PRICE, TIE_BIDDER, TIE_COIN
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
+
+from exchange_sim.kernel import kernel
 
 UNIFORM, LOGNORMAL, HISTOGRAM, QUANTILES = 0, 1, 2, 3
 
@@ -24,7 +25,14 @@ DISTRIBUTION = np.dtype(
     align=True,
 )
 
-_A = (-39.69683028665376, 220.9460984245205, -275.9285104469687, 138.3577518672690, -30.66479806614716, 2.506628277459239)
+_A = (
+    -39.69683028665376,
+    220.9460984245205,
+    -275.9285104469687,
+    138.3577518672690,
+    -30.66479806614716,
+    2.506628277459239,
+)
 _B = (-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572)
 _C = (
     -0.007784894002430293,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+
 from exchange_sim.kernel import kernel
 
 # What a draw is for; the values are part of what a manifest promises, so they never change.

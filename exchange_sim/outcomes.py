@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from exchange_sim.draws import CLICK, CONVERSION, DELAY, ORGANIC_GAP, ORGANIC_PERSON, key_of, uniform
+from exchange_sim.kernel import kernel
 from exchange_sim.pending import push
 from exchange_sim.people import fits, in_market, person_key, purchase_value_nanos
 from exchange_sim.world import World

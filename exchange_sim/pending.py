@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
+
+from exchange_sim.kernel import kernel
 
 PENDING = np.dtype(
     [

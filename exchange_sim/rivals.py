@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from exchange_sim.kernel import kernel
 
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import BEST_RIVAL, SECOND_RIVAL, uniform
+from exchange_sim.kernel import kernel
 from exchange_sim.world import HIGHEST, NO_RIVALS, World
 
 

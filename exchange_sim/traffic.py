@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import AUCTION_OF, DEVICE, GAP, PERSON, SIGNAL, SLOT, key_of, uniform
+from exchange_sim.kernel import kernel
 from exchange_sim.world import World
 
 

@@ -6,13 +6,13 @@ except through `opportunity` fields a request would carry and outcomes an advert
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-FORMATS = ("display", "mobile", "video")
-DEVICES = ("desktop", "mobile", "tablet", "tv")
+FORMATS: tuple[Literal["display", "mobile", "video"], ...] = ("display", "mobile", "video")
+DEVICES: tuple[Literal["desktop", "mobile", "tablet", "tv"], ...] = ("desktop", "mobile", "tablet", "tv")
 
 FIRST_PRICE, SECOND_PRICE = 0, 1
 TIE_RIVAL, TIE_BIDDER, TIE_COIN = 0, 1, 2

@@ -206,7 +206,7 @@ def _add_distribution(spec: Distribution, grids: _Grids) -> int:
 def _stack(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Rows of different lengths as one matrix, padded with their last value."""
     width = max((len(row) for row in rows), default=1)
-    return np.array([np.pad(row, (0, width - len(row)), mode="edge") for row in rows] or [[0.0]])
+    return np.array([np.pad(row, (0, width - len(row)), mode="edge") for row in rows] or [np.zeros(1)])
 
 
 def _products(scenario: Scenario) -> NDArray[np.void]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.codes import BID_CONSTANT, BID_LINEAR, BID_MCPC, BID_ORTB1
+from bidder.core.kernel import kernel
 
 
 @kernel
@@ -33,9 +33,7 @@ def ortb1(rate: float, c_nanos: float, lagrange: float) -> float:
 
 
 @kernel
-def bid_nanos(
-    campaigns: NDArray[np.void], campaign_ix: int, worth_nanos: float, ctr: float, goal_rate: float
-) -> int:
+def bid_nanos(campaigns: NDArray[np.void], campaign_ix: int, worth_nanos: float, ctr: float, goal_rate: float) -> int:
     """The campaign's bid (int64 nanos, rounded down, never above its highest bid)."""
     kind = campaigns["bid_kind"][campaign_ix]
     a = campaigns["bid_a"][campaign_ix]

@@ -121,6 +121,7 @@ INDEX_SIZE = FREE_BLOCKS + BLOCK_CLASSES
 # First axis of `audiences`.
 WELCOME, FORBID = range(2)
 
+
 class Book(NamedTuple):
     """The bidder's state. C campaigns, W = ceil(C / 64) words, P people, M memory entries, S slots."""
 

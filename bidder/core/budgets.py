@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.codes import NO_DAILY_LIMIT, PACE_EVEN
+from bidder.core.kernel import kernel
 
 
 @kernel

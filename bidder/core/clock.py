@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.book import START_HOUR, START_OF_DAY_S
 from bidder.core.codes import DAY_S, HOUR_S, WEEK_HOURS
+from bidder.core.kernel import kernel
 
 
 @kernel
 def day_ix(index: NDArray[np.int64], now_s: float) -> int:
     """Calendar day of *now_s*, 0 being the day the scenario starts in."""
-    return int(math.floor((now_s + index[START_OF_DAY_S]) / DAY_S))
+    return math.floor((now_s + index[START_OF_DAY_S]) / DAY_S)
 
 
 @kernel

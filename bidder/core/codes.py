@@ -5,7 +5,7 @@ Plain module-level integers, because compiled code reads them as constants.
 
 from __future__ import annotations
 
-# Why a campaign did not bid, in the order the checks are made. A request's own reason is the furthest any campaign came.
+# Why a campaign did not bid, in the order the checks are made. A request's own reason is the furthest any of them came.
 NOT_TARGETED = 0
 NO_CONSENT = 1
 NO_VALUE = 2

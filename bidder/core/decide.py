@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.book import ROW_UNIDENTIFIED, Book
@@ -21,6 +20,7 @@ from bidder.core.codes import (
     OUTRANKED,
     PACED,
 )
+from bidder.core.kernel import kernel
 from bidder.core.pricing import quote
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
 

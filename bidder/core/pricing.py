@@ -7,12 +7,12 @@ are worked out once per tick and read at every decision. A private value is pric
 from __future__ import annotations
 
 import numpy as np
-from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
 from bidder.core.codes import GOAL_CPA, GOAL_CPC
+from bidder.core.kernel import kernel
 
 
 @kernel

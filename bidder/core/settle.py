@@ -7,7 +7,6 @@ win turns it into spend or a loss or expiry releases it. So latency can never ov
 from __future__ import annotations
 
 import numpy as np
-from bidder.core.kernel import kernel
 
 from bidder.core.book import (
     CELL_CLICKS,
@@ -18,6 +17,7 @@ from bidder.core.book import (
 )
 from bidder.core.budgets import affordable
 from bidder.core.clock import day_ix
+from bidder.core.kernel import kernel
 from bidder.core.memory import IN_FLIGHT_S, forget_in_flight, remember
 from bidder.core.pricing import learn_rates, list_prices
 

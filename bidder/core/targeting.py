@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bidder.core.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.book import (
@@ -22,6 +21,7 @@ from bidder.core.book import (
     WELCOME,
     Book,
 )
+from bidder.core.kernel import kernel
 
 EARTH_RADIUS_KM = 6371.0088
 _ONE = np.uint64(1)
@@ -39,7 +39,7 @@ def lowest_bit(word: np.uint64) -> int:
     x = x - ((x >> _B1) & _K1)
     x = (x & _K2) + ((x >> _B2) & _K2)
     x = (x + (x >> _B4)) & _K4
-    return np.int64((x * _KF) >> _B56)
+    return int((x * _KF) >> _B56)
 
 
 @kernel

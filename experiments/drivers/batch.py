@@ -10,11 +10,9 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from bidder.build import build_book
 from bidder.core.book import IMPRESSION, Book
 from bidder.core.settle import tick
 from bidder.room import ensure_room
-from bidder.plan import CampaignPlan
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.world import OPPORTUNITY, World
@@ -26,7 +24,7 @@ from experiments.drivers.batch_kernel import (
     advance,
     deliver_purchases,
 )
-from experiments.drivers.ledger import EXPOSURE, PURCHASE, Ledger, Tallies, new_tallies
+from experiments.drivers.ledger import EXPOSURE, PURCHASE, Ledger, Tallies
 from experiments.setting import Setting
 
 BLOCK = 256
@@ -107,7 +105,9 @@ class _Run:
         self.book = ensure_room(self.book, BLOCK)
         waiting = int(self.desk.pending_size[0])
         if waiting + MOST_PER_CALL > len(self.desk.pending):
-            self.desk = self.desk._replace(pending=np.concatenate([self.desk.pending, np.zeros_like(self.desk.pending)]))
+            self.desk = self.desk._replace(
+                pending=np.concatenate([self.desk.pending, np.zeros_like(self.desk.pending)])
+            )
         if waiting + MOST_PER_CALL > len(self.desk.purchases):
             self.desk = self.desk._replace(purchases=np.zeros(2 * (waiting + MOST_PER_CALL), PURCHASE))
 

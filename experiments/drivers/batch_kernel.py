@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.book import Book
@@ -15,6 +14,7 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert
 from exchange_sim.auction import clear
+from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
@@ -145,16 +145,21 @@ def clear_opportunity(
     second = 0
     if world.auction_kind == SECOND_PRICE and bid_nanos <= best:
         second = second_rival_nanos(world, rivals_ix, key)
-    won, price, revenue = clear(
-        world.auction_kind, world.tie, key, bid_nanos, our_floor, open_floor, best, second
-    )
+    won, price, revenue = clear(world.auction_kind, world.tie, key, bid_nanos, our_floor, open_floor, best, second)
     record_market(world, tallies, slot_ix, best, revenue)
     return won, price
 
 
 @kernel
 def record_exposure(
-    opps: NDArray[np.void], i: int, exposures: NDArray[np.void], at: int, campaign_ix: int, bid: int, price: int, worth: int
+    opps: NDArray[np.void],
+    i: int,
+    exposures: NDArray[np.void],
+    at: int,
+    campaign_ix: int,
+    bid: int,
+    price: int,
+    worth: int,
 ) -> None:
     """Write the ledger row of a bought impression; whether it was clicked and booked is filled in by the caller."""
     exposures["auction_ix"][at] = opps["auction_ix"][i]
@@ -170,9 +175,7 @@ def record_exposure(
 
 
 @kernel
-def _run_auction(
-    world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int
-) -> None:
+def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int) -> None:
     """One impression opportunity from request to outcome."""
     opps, imps = desk.opportunities, desk.impression
     see(world, book, opps, i, imps)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from exchange_sim.kernel import kernel
 from numpy.typing import NDArray
 
 from bidder.core.codes import REASONS
+from exchange_sim.kernel import kernel
 
 EXPOSURE = np.dtype(
     [
@@ -105,4 +105,4 @@ def price_bin(price_nanos: int) -> int:
     if price_nanos <= LOWEST_BIN_NANOS:
         return 0
     # The exponent and the first two bits of the mantissa of an IEEE double, counted from those of 1.0.
-    return min(PRICE_BINS - 1, (np.float64(price_nanos / LOWEST_BIN_NANOS).view(np.int64) >> 50) - (1023 << 2))
+    return min(PRICE_BINS - 1, int(np.float64(price_nanos / LOWEST_BIN_NANOS).view(np.int64) >> 50) - (1023 << 2))
