@@ -33,7 +33,7 @@ def second_rival_nanos(world: World, rivals_ix: int, key: np.uint64) -> int:
     Given the largest u of n uniforms, the others are uniform below it: the second is u * v^(1/(n-1)).
     """
     kind, count = world.rivals["kind"][rivals_ix], world.rivals["count"][rivals_ix]
-    if kind == NO_RIVALS or kind == HIGHEST or count < 2:
+    if kind in (NO_RIVALS, HIGHEST) or count < 2:
         return 0
     u = _best_uniform(world, rivals_ix, key) * uniform(key, SECOND_RIVAL) ** (1.0 / (count - 1))
     return int(quantile(world.distributions, world.rivals["distribution_ix"][rivals_ix], world.tables, u))

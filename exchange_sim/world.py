@@ -113,4 +113,4 @@ class World(NamedTuple):
     signal_distributions: NDArray[np.int64]
     """int64[V]: which distribution each private value comes from."""
     stock: NDArray[np.float32]
-    """float32[P, G, 2]: remembered exposures and when they were last brought up to date (s): the one part that changes."""
+    """float32[P, G, 2]: remembered exposures, and when last brought up to date (s): the one part that changes."""

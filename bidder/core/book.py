@@ -136,7 +136,7 @@ class Book(NamedTuple):
     campaigns it makes welcome (any) and those it forbids (none, or a segment missing for all)."""
     audience_bytes: NDArray[np.int64]
     """int64[B]: which bytes of the row those are."""
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # it hides tuple.index, which nobody asks a book for
     """int64[INDEX_SIZE]: where the blocks of `targets` begin, the clock's offset, memory in use."""
     cells: NDArray[np.float64]
     """float64[C, S, 5]: predicted rates per campaign and slot, and the counts behind them."""

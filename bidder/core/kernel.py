@@ -2,8 +2,8 @@
 
 Cached on disk, so that a process starts fast. `error_model="numpy"`: a kernel never raises. No reference counting:
 kernels allocate nothing and return no arrays, and without it a call that takes the book does not touch the counter of
-every array in it (two atomic operations each; measured, that was half of the loop's time). `forceinline`: nor does it copy
-the dozens of words such a tuple is made of.
+every array in it (two atomic operations each; measured, that was half of the loop's time). `forceinline`: nor does it
+copy the dozens of words such a tuple is made of.
 """
 
 from __future__ import annotations
