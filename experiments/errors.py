@@ -3,7 +3,8 @@
 BidlabError                 a user's mistake or a broken environment: one message, exit code 1
 ├── ScenarioError           a scenario file cannot be used; holds every problem found, with its line
 ├── ReplayError             a bid log cannot be replayed
-└── RunError                a run cannot be carried out or written
+├── RunError                a run cannot be carried out or written
+└── Interrupted             Ctrl-C; exit code 130
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 class BidlabError(Exception):
     """A mistake a person can mend; the message says what, where, which rule and how."""
+
+    exit_code = 1
 
 
 class ScenarioError(BidlabError):
@@ -27,3 +30,9 @@ class ReplayError(BidlabError):
 
 class RunError(BidlabError):
     """A run cannot be carried out or written."""
+
+
+class Interrupted(BidlabError):
+    """Ctrl-C."""
+
+    exit_code = 130

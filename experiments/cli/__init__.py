@@ -18,7 +18,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit code 1, Ctrl-C in 130."""
+    """Run the command line: exit code 1 for a user's mistake, 2 for a wrong option, 130 for Ctrl-C; one message each."""
     from experiments.cli import commands
 
     commands.register(app)
@@ -26,10 +26,7 @@ def main() -> None:
         app()
     except BidlabError as error:
         print(f"bidlab: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("bidlab: interrupted; nothing was left behind", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)

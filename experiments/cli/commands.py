@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import typer
+
+from experiments.errors import Interrupted
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
     from experiments.cli.init import init
     from experiments.cli.replay import replay
+    from experiments.cli.run import run
     from experiments.cli.validate import validate
 
-    app.command("init")(init)
-    app.command("validate")(validate)
-    app.command("replay")(replay)
+    app.command("init")(_interruptible(init))
+    app.command("validate")(_interruptible(validate))
+    app.command("run")(_interruptible(run))
+    app.command("replay")(_interruptible(replay))
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with Ctrl-C as an error like any other: Typer alone would end without a word."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; nothing was left behind") from None
+
+    return wrapped

@@ -92,10 +92,10 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
 
 
 def price_bin_edges_cpm() -> NDArray[np.float64]:
-    """PRICE_BINS + 1 edges in CPM; the outermost are 0 and infinity."""
+    """PRICE_BINS + 1 edges in CPM; the first bin begins at 0, the last also holds everything above it."""
     octave, quarter = np.divmod(np.arange(PRICE_BINS + 1), 4)
     edges = LOWEST_BIN_NANOS / 1e6 * 2.0**octave * (1.0 + quarter / 4.0)
-    edges[0], edges[-1] = 0.0, np.inf
+    edges[0] = 0.0
     return edges
 
 

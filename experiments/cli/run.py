@@ -1,0 +1,96 @@
+"""`bidlab run SCENARIO`: simulate a scenario and write its run directory with the report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from experiments.drivers.batch import Progress
+    from experiments.scenario.models import Scenario
+
+
+def run(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one setting: campaigns.launch.budget.total=5000.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed instead of the scenario's.")] = None,
+    driver: Annotated[str | None, typer.Option(help="batch or events, instead of the scenario's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    report: Annotated[bool, typer.Option(help="Write report.html and the plots.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Run a scenario; progress goes to stderr, the summary to stdout."""
+    from experiments.results.run_directory import RunDirectory, run_path
+    from experiments.results.summary import summarise
+    from experiments.run import run_scenario
+    from experiments.scenario.loader import load
+
+    changes = list(overrides or [])
+    changes += [f"seed={seed}"] if seed is not None else []
+    changes += [f"driver={driver}"] if driver is not None else []
+    plan = load(scenario, changes)
+    path = run_path(out, plan.name, datetime.now())
+    with RunDirectory(path) as directory:
+        with _progress_bar(plan) as progress:
+            outcome = run_scenario(plan, f"bidlab run {path / 'scenario.yaml'}", progress)
+        directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
+    summary = summarise(outcome.tables, plan.currency)
+    if as_json:
+        print(json.dumps({"run": str(path), **summary}, indent=2))
+        return
+    _show(summary)
+    manifest = outcome.manifest
+    print(f"{manifest.auctions:,} auctions in {manifest.cpu_s:.1f} CPU seconds ({manifest.wall_s:.1f} s)")
+    print(f"report: {path / 'report.html'}" if report else f"tables: {path}")
+
+
+def _show(summary: dict[str, object]) -> None:
+    from rich.console import Console
+
+    from experiments.results.summary import summary_table
+
+    console = Console()
+    width = console.width if console.is_terminal else 160
+    Console(width=width).print(summary_table(summary, width))
+
+
+@contextmanager
+def _progress_bar(scenario: Scenario) -> Iterator[Progress | None]:
+    """A bar on stderr with simulated time, auctions per second and spend; silent off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("day {task.fields[day]:.1f}  {task.fields[rate]:,.0f} auctions/s  {task.fields[spend]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(scenario.name, total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
+
+        def progress(time_s: float, auctions: int, spend_nanos: int) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            bar.update(
+                task,
+                completed=time_s,
+                day=time_s / 86400.0,
+                rate=auctions / elapsed if elapsed > 0 else 0.0,
+                spend=f"{spend_nanos / 1e9:,.2f} {scenario.currency}",
+            )
+
+        yield progress

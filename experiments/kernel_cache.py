@@ -1,0 +1,53 @@
+"""Where compiled kernels are kept between processes: a folder named after the source they were compiled from.
+
+Numba looks only at the file of the outermost function to see whether a cached kernel is stale; ours call each other
+across files. A folder per source state makes a stale kernel impossible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+PACKAGES = ("bidder", "exchange_sim", "experiments")
+KEEP_S = 14 * 86400
+"""Folders of source states not used for this long are removed."""
+
+
+def source_hash(root: Path) -> str:
+    """Hash of every Python file of the packages that hold kernels."""
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def use_kernel_cache() -> None:
+    """Point Numba at the folder for this source state; leaves its own choice alone where no folder can be written.
+
+    Does nothing when NUMBA_CACHE_DIR is set or Numba is already imported.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ or "numba" in sys.modules:
+        return
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bidlab"
+    folder = home / f"kernels-{source_hash(Path(__file__).parents[1])}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+    except OSError:
+        return
+    if os.access(folder, os.W_OK):
+        os.environ["NUMBA_CACHE_DIR"] = str(folder)
+        _forget_old(home, folder)
+
+
+def _forget_old(home: Path, current: Path) -> None:
+    for other in home.glob("kernels-*"):
+        if other != current and time.time() - other.stat().st_mtime > KEEP_S:
+            shutil.rmtree(other, ignore_errors=True)
