@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.scenario.models import Scenario
 
+FORMATS = ("display", "mobile", "video")
 INTERESTS = 16
 ELIGIBLE = 50
 """Campaigns the traffic is made for; more than that are the same number of eligible ones among idle others."""
@@ -24,7 +25,6 @@ def benchmark_scenario(auctions: int, *, people: int = 1_000_000, campaigns: int
     Further campaigns target publishers that are not in the market's traffic mix often enough to matter, so the number
     eligible per request stays the same.
     """
-    formats = ("display", "mobile", "video")
     publishers: dict[str, Any] = {}
     for p in range(6):
         publishers[f"publisher-{p}"] = {
@@ -33,14 +33,14 @@ def benchmark_scenario(auctions: int, *, people: int = 1_000_000, campaigns: int
             "rivals": "many" if p % 2 else "few",
             "slots": {
                 f"slot-{s}": {
-                    "format": formats[(p + s) % 3],
+                    "format": FORMATS[(p + s) % 3],
                     "floor": 0.1 + 0.05 * s,
                     "devices": {"desktop": 0.4, "mobile": 0.5, "tablet": 0.1},
                 }
                 for s in range(3)
             },
         }
-    publishers["quiet"] = {"share": 1e-6, "rivals": "few", "slots": {"slot": {"format": "display"}}}
+    publishers["quiet"] = {"share": 1e-6, "rivals": "few", "slots": {format: {"format": format} for format in FORMATS}}
     return Scenario.model_validate(
         {
             "name": "benchmark",
@@ -92,8 +92,8 @@ def benchmark_scenario(auctions: int, *, people: int = 1_000_000, campaigns: int
 def _campaign(c: int) -> dict[str, Any]:
     kinds = ("cpm", "cpc", "cpa")
     target: dict[str, Any] = {
-        "segments": {"any": [f"segment-{(c + k) % INTERESTS}" for k in range(2)]},
-        "formats": ["display", "mobile", "video"][c % 3 :][:2],
+        "segments": {"any": [f"segment-{(c + k) % INTERESTS}" for k in range(1 + c % 2)]},
+        "formats": [FORMATS[c % 3]],
     }
     if c % 5 == 1:
         target["segments"]["none"] = [f"segment-{(c + 5) % INTERESTS}"]
@@ -101,13 +101,13 @@ def _campaign(c: int) -> dict[str, Any]:
         target["hours"] = [h for h in range(168) if 8 <= h % 24 < 22]
     if c % 10 == 7:
         target["geofence"] = {"lat": 52.5, "lon": 13.4, "radius_km": 12}
-    if c % 10 == 9:
-        target["deals"] = ["premium"]
     if c >= ELIGIBLE:
         target["publishers"] = ["quiet"]
+    elif c % 10 == 9:
+        target["deals"] = ["premium"]
     return {
         "product": f"product-{c % 5}",
-        "budget": {"total": 70.0, "daily": 7.0},
+        "budget": {"total": 30.0, "daily": 3.0},
         "pacing": "even" if c % 2 else "asap",
         "goal": {"kind": kinds[c % 3], "value": (0.9, 0.5, 2.0)[c % 3]},
         "rates": {"ctr": 0.0016, "cvr": 0.0004, "learned": True},

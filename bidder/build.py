@@ -69,7 +69,7 @@ def build_book(
         index=index,
         cells=cells,
         prices=np.zeros((*cells.shape[:2], 2), np.int64),
-        persons=np.zeros(max(1, people_count), PERSON),
+        persons=np.full(max(1, people_count), np.zeros((), PERSON)),  # see `dmp.snapshot.build_snapshot` on np.full
         memory=np.zeros(SMALLEST_MEMORY, SEEN),
     )
     for campaign_ix in range(len(plans)):

@@ -52,7 +52,8 @@ def build_snapshot(members: Mapping[str, NDArray[np.bool_]], consent: NDArray[np
 
     Raises `AudienceError` when an array's length differs from *consent*'s.
     """
-    rows = np.zeros((len(consent), max(1, -(-len(members) // 64))), np.uint64)
+    # np.full, not np.zeros: only memory NumPy fills itself is put on huge pages, and rows are read at random.
+    rows = np.full((len(consent), max(1, -(-len(members) // 64))), 0, np.uint64)
     for j, (name, flags) in enumerate(members.items()):
         if len(flags) != len(consent):
             raise AudienceError(f"segment {name}: {len(flags)} people, but consent is known for {len(consent)}")

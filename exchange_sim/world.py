@@ -99,6 +99,8 @@ class World(NamedTuple):
     """uint64[P]: bit j: the person holds interest j."""
     rivals: NDArray[np.void]
     """RIVALS[K]."""
+    rival_knots: NDArray[np.float64]
+    """float64[K, KNOTS + 1]: see `exchange_sim.rivals`."""
     distributions: NDArray[np.void]
     """DISTRIBUTION[D]; prices in nanos per impression."""
     tables: NDArray[np.float64]

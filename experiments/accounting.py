@@ -107,7 +107,7 @@ def _delivery(setting: Setting, ledger: Ledger, names: list[str]) -> Columns:
 
 
 def _planned(setting: Setting, hours: int) -> NDArray[np.int64]:
-    """int64[hours, C]: each campaign's straight line from start to end, cut into hours; adds up to the budget's part."""
+    """int64[hours, C]: each campaign's straight line from start to end, cut into hours."""
     edges_s = np.minimum(np.arange(hours + 1) * 3600.0, setting.end_s)
     planned = np.zeros((hours + 1, len(setting.plans)), np.int64)
     for c, plan in enumerate(setting.plans):

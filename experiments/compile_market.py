@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from exchange_sim.distributions import DISTRIBUTION, HISTOGRAM, LOGNORMAL, QUANTILES, UNIFORM
 from exchange_sim.draws import mix, name_key
 from exchange_sim.people import draw_homes, draw_interests
+from exchange_sim.rivals import tabulate
 from exchange_sim.world import (
     DEVICES,
     FIRST_PRICE,
@@ -73,6 +74,8 @@ def compile_world(scenario: Scenario) -> World:
         goal = scenario.campaigns[name].goal
         assert goal.kind == "private"
         signals.append(_add_distribution(goal.value, grids))
+    distributions = np.array(grids.records or [(0, 0, 0, 0.0, 0.0)], DISTRIBUTION)
+    tables = _stack(grids.rows)
     products = list(scenario.products)
     people = scenario.people
     return World(
@@ -87,16 +90,18 @@ def compile_world(scenario: Scenario) -> World:
         rate_per_s=_rates(scenario),
         slots=_slots(scenario),
         device_shares=_device_shares(scenario),
-        homes=draw_homes(seed_key, people.count, _places(scenario), people.consent_share),
+        # Copied, because NumPy puts its own large arrays on huge pages and compiled code does not.
+        homes=draw_homes(seed_key, people.count, _places(scenario), people.consent_share).copy(),
         interests=draw_interests(
             seed_key,
             people.count,
             np.array([name_key(f"interest {name}") for name in people.interests], np.uint64),
             np.array(list(people.interests.values()), np.float64),
-        ),
+        ).copy(),
         rivals=rivals,
-        distributions=np.array(grids.records or [(0, 0, 0, 0.0, 0.0)], DISTRIBUTION),
-        tables=_stack(grids.rows),
+        rival_knots=tabulate(rivals, distributions, tables),
+        distributions=distributions,
+        tables=tables,
         products=_products(scenario),
         format_effects=np.array(
             [[scenario.products[p].effect.formats.get(f, 1.0) for f in FORMATS] for p in products], np.float64
@@ -106,8 +111,13 @@ def compile_world(scenario: Scenario) -> World:
         ),
         signal_keys=np.array([name_key(f"signal {name}") for name in signal_names], np.uint64),
         signal_distributions=np.array(signals, np.int64),
-        stock=np.zeros((people.count, len(products), 2), np.float32),
+        stock=no_stock(people.count, len(products)),
     )
+
+
+def no_stock(people_count: int, product_count: int) -> NDArray[np.float32]:
+    """Truth's memory before anybody has seen an ad (filled rather than zeroed: that puts it on huge pages)."""
+    return np.full((people_count, product_count, 2), 0.0, np.float32)
 
 
 def _rates(scenario: Scenario) -> NDArray[np.float64]:

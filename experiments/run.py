@@ -27,20 +27,14 @@ class Outcome(NamedTuple):
     scenario_yaml: str
 
 
-def driver_of(scenario: Scenario) -> Driver:
-    """The driver the scenario asks for."""
-    if scenario.driver == "events":
-        from experiments.drivers.events import run_events
-
-        return run_events
-    return run_batch
+DRIVERS: dict[str, Driver] = {"batch": run_batch}
 
 
 def run_scenario(scenario: Scenario, command: str, progress: Progress | None = None) -> Outcome:
     """Run *scenario*; *command* is what the manifest says remakes it."""
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     setting = make_ready(scenario)
-    ledger, book = driver_of(scenario)(setting, progress)
+    ledger, book = DRIVERS[scenario.driver](setting, progress)
     tables = build_tables(account(setting, ledger, book))
     text = dump_yaml(scenario)
     manifest = Manifest(

@@ -6,15 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from bidder.build import build_book
 from bidder.core.book import Book
 from bidder.plan import CampaignPlan, Directory
 from dmp.snapshot import Snapshot
 from exchange_sim.world import World
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
-from experiments.compile_market import compile_world, start_offsets
+from experiments.compile_market import compile_world, no_stock, start_offsets
 from experiments.drivers.ledger import Tallies, new_tallies
 from experiments.scenario.models import Scenario
 
@@ -71,5 +69,5 @@ def make_ready(scenario: Scenario) -> Setting:
 
 def fresh_truth(setting: Setting) -> Setting:
     """The same setting before anybody has seen an ad: for a second run without drawing the people again."""
-    world = setting.world._replace(stock=np.zeros_like(setting.world.stock))
+    world = setting.world._replace(stock=no_stock(*setting.world.stock.shape[:2]))
     return Setting(setting.scenario, world, setting.plans, setting.directory, setting.audience)

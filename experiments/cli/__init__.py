@@ -18,7 +18,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line: exit code 1 for a user's mistake, 2 for a wrong option, 130 for Ctrl-C; one message each."""
+    """Run the command line; exit code 1 for a user's mistake, 2 for a wrong option, 130 for Ctrl-C."""
     from experiments.cli import commands
 
     commands.register(app)

@@ -75,12 +75,16 @@ class _Run:
     def ticks(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
         """The SimPy process: refresh the bidder at the start of each tick, then run up to its end."""
         for start_s, end_s in self.setting.ticks():
-            tick(self.book, start_s)
             yield env.timeout(end_s - env.now)
-            self.run_until(end_s)
+            self.tick(start_s, end_s)
             if self.progress is not None:
                 self.progress(end_s, self.auctions, int(self.book.campaigns["spent_nanos"].sum()))
         self.deliver(math.inf)
+
+    def tick(self, start_s: float, end_s: float) -> None:
+        """One control interval: the bidder refreshes its prices, then everything before *end_s* happens."""
+        tick(self.book, start_s)
+        self.run_until(end_s)
 
     def run_until(self, end_s: float) -> None:
         """Every auction and purchase before *end_s*."""
