@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 # Examples do not depend on the clock or on luck; with the compiler off every example costs a hundred times as much.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
-    "compiled", deadline=None, derandomize=True, max_examples=60, suppress_health_check=_QUIET, database=None
+    "compiled", deadline=None, derandomize=True, max_examples=100, suppress_health_check=_QUIET, database=None
 )
 settings.register_profile(
-    "interpreted", deadline=None, derandomize=True, max_examples=12, suppress_health_check=_QUIET, database=None
+    "interpreted", deadline=None, derandomize=True, max_examples=25, suppress_health_check=_QUIET, database=None
 )
 settings.load_profile("interpreted" if numba.config.DISABLE_JIT else "compiled")
 

@@ -26,12 +26,13 @@ SMALL_MEMORY = 64
 class Pair:
     """The same bidder twice: kernels over a book, and the oracle."""
 
-    def __init__(self, rng: Random, campaigns: int, segments: int, people: int, signals: int) -> None:
+    def __init__(
+        self, rng: Random, campaigns: int, segments: int, people: int, signals: int, picky: float = 1.0
+    ) -> None:
         self.rng = rng
         self.directory: Directory = random_directory(rng, segments)
-        days = 2.0
         self.plans: list[CampaignPlan] = [
-            random_plan(rng, f"c{k}", self.directory, signals, days) for k in range(campaigns)
+            random_plan(rng, f"c{k}", self.directory, signals, picky) for k in range(campaigns)
         ]
         start_hour, self.start_of_day_s = rng.choice([(0, 0), (34, 36_000), (167, 85_500)])
         book = build_book(

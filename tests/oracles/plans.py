@@ -51,7 +51,7 @@ def random_bid(rng: Random) -> BidPlan:
     kind = rng.choice(["constant", "truthful", "linear", "mcpc", "ortb1"])
     highest = rng.choice([None, None, 700_000, 1_500_000])
     if kind == "constant":
-        return BidPlan(kind, rng.choice([0.0, 400_000.0, 900_000.0, 1_000_000.5]), 0.0, highest)
+        return BidPlan(kind, rng.choice([0.0, 400_000.0, 900_000.0, 900_000.0, 1_000_000.5]), 0.0, highest)
     if kind == "truthful":
         return BidPlan(kind, rng.choice([0.7, 1.0, 1.3]), 0.0, highest)
     if kind == "linear":
@@ -61,12 +61,16 @@ def random_bid(rng: Random) -> BidPlan:
     return BidPlan(kind, 600_000.0, rng.choice([1e-9, 1e-8]), highest)
 
 
-def random_plan(rng: Random, name: str, directory: Directory, signals: int, days: float) -> CampaignPlan:
-    """One campaign: any goal, rule, target, budget, pacing and up to four caps at once."""
+def random_plan(rng: Random, name: str, directory: Directory, signals: int, picky: float) -> CampaignPlan:
+    """One campaign: any goal, rule, target, budget, pacing and up to four caps at once.
+
+    *picky* (0 to 1) says how often it restricts where it buys, and how short its flight and budget may be.
+    """
     goal = rng.choice(["cpm", "cpc", "cpa", "private"] if signals else ["cpm", "cpc", "cpa"])
-    start_s = rng.choice([0.0, 0.0, 0.25 * DAY_S])
-    end_s = start_s + rng.choice([0.5, 1.0, days]) * DAY_S
-    total = rng.choice([2_500_000, 12_000_000, 10**9])
+    hard = rng.random() < picky
+    start_s = rng.choice([0.0, 0.0, 0.25 * DAY_S]) if hard else 0.0
+    end_s = start_s + (rng.choice([0.5, 1.0, 2.0]) if hard else rng.choice([2.0, 30.0])) * DAY_S
+    total = rng.choice([2_500_000, 12_000_000, 10**9]) if hard else rng.choice([12_000_000, 10**8, 10**9])
     return CampaignPlan(
         campaign_id=name,
         total_nanos=total,
@@ -84,10 +88,10 @@ def random_plan(rng: Random, name: str, directory: Directory, signals: int, days
         learned=rng.random() < 0.4,
         prior_impressions=rng.choice([3.0, 50.0]),
         lookback_s=rng.choice([900.0, 7200.0, DAY_S]),
-        target=_random_target(rng, directory),
+        target=_random_target(rng, directory) if rng.random() < picky else TargetPlan(),
         caps=tuple(
             CapPlan(rng.randint(1, 4), rng.choice(WINDOWS_S), rng.random() < 0.5)
-            for _ in range(rng.choice([0, 0, 1, 2, 4]))
+            for _ in range(rng.choice([0, 1, 2, 4]))
         ),
     )
 
@@ -110,12 +114,12 @@ def _random_target(rng: Random, directory: Directory) -> TargetPlan:
 
 def random_impression(rng: Random, directory: Directory, people: int, now_s: float, hour: int) -> dict[str, Any]:
     """A request as a dict; person -1 (unknown) now and then."""
-    person_ix = rng.choice([-1, *range(people)])
+    person_ix = -1 if rng.random() < 0.15 else rng.randrange(people)
     position = person_ix >= 0 and rng.random() < 0.8
     return {
         "now_s": now_s,
         "person_ix": person_ix,
-        "floor_nanos": rng.choice([0, 400_000, 900_000]),
+        "floor_nanos": rng.choice([0, 0, 400_000, 900_000]),
         "deal_floor_nanos": rng.choice([300_000, 1_000_000]),
         "lat": 50.0 + rng.random() if position else math.nan,
         "lon": 10.0 + rng.random() if position else math.nan,

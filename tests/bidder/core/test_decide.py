@@ -39,16 +39,17 @@ def test_fresh_books_decide_as_the_oracle_does(seed: int, campaigns: int, segmen
 @given(
     seed=st.integers(0, 2**32 - 1),
     campaigns=st.sampled_from([2, 6, 70]),
-    history=st.lists(st.tuples(st.integers(0, 69), st.integers(0, 2), st.integers(1, 40_000)), max_size=40),
+    exposures=st.integers(0, 40),
+    gap_s=st.sampled_from([0.25, 60.0, 900.0, 10_000.0]),
 )
 def test_books_with_a_history_decide_as_the_oracle_does(
-    seed: int, campaigns: int, history: list[tuple[int, int, int]]
+    seed: int, campaigns: int, exposures: int, gap_s: float
 ) -> None:
-    """Caps, budgets and pacing after exposures spread over days, for people who saw several campaigns."""
-    pair = Pair(Random(seed), campaigns, segments=6, people=3, signals=1)
-    for campaign_ix, person_ix, quarters in history:
-        pair.now_s += quarters / 4.0
-        pair.buy(campaign_ix % campaigns, person_ix, 0, 300_000)
+    """Caps, budgets and pacing after exposures of everyone to everything."""
+    pair = Pair(Random(seed), campaigns, segments=6, people=3, signals=1, picky=0.4)
+    for k in range(exposures):
+        pair.now_s += gap_s
+        pair.buy(k % campaigns, (seed + k) % 3, 0, 100_000)
         pair.decide(pair.impression())
     for _ in range(4):
         pair.now_s += 1800.0
