@@ -44,11 +44,12 @@ _C = (
 )
 _D = (0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408661907416)
 _TAIL = 0.02425
+_LARGEST = 1.0 - 2.0**-53
 
 
 @kernel
 def normal_quantile(p: float) -> float:
-    """Inverse of the standard normal distribution function for 0 < p < 1.
+    """Inverse of the standard normal distribution function for 0 < p < 1 (1 counts as the number just below it).
 
     Rational approximation by P. J. Acklam, relative error below 1.15e-9: less than a nano on any price.
     """
@@ -64,7 +65,7 @@ def normal_quantile(p: float) -> float:
             ((((_B[0] * r + _B[1]) * r + _B[2]) * r + _B[3]) * r + _B[4]) * r + 1.0
         )
     else:
-        q = math.sqrt(-2.0 * math.log1p(-p))
+        q = math.sqrt(-2.0 * math.log1p(-min(p, _LARGEST)))
         x = -(((((_C[0] * q + _C[1]) * q + _C[2]) * q + _C[3]) * q + _C[4]) * q + _C[5]) / (
             (((_D[0] * q + _D[1]) * q + _D[2]) * q + _D[3]) * q + 1.0
         )

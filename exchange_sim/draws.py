@@ -42,7 +42,7 @@ PERSON_OF = np.uint64(25)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
-_S1, _S2, _S3, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S1, _S2, _S3, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
 
 
 @kernel
@@ -67,8 +67,11 @@ def bits(key: np.uint64, purpose: np.uint64) -> np.uint64:
 
 @kernel
 def uniform(key: np.uint64, purpose: np.uint64) -> float:
-    """A draw from the open interval (0, 1) for one purpose of one owner."""
-    return (np.float64(mix(key + purpose * _GOLDEN) >> _S11) + 0.5) * (1.0 / 9007199254740992.0)
+    """A draw from the open interval (0, 1) for one purpose of one owner.
+
+    52 bits and a half: with 53 the half of the largest would be rounded up to 1.
+    """
+    return (np.float64(mix(key + purpose * _GOLDEN) >> _S12) + 0.5) * (1.0 / 4503599627370496.0)
 
 
 def name_key(name: str) -> np.uint64:

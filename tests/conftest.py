@@ -1,11 +1,23 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and how hard hypothesis tries."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import numba
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples do not depend on the clock or on luck; with the compiler off every example costs a hundred times as much.
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "compiled", deadline=None, derandomize=True, max_examples=100, suppress_health_check=_QUIET, database=None
+)
+settings.register_profile(
+    "interpreted", deadline=None, derandomize=True, max_examples=25, suppress_health_check=_QUIET, database=None
+)
+settings.load_profile("interpreted" if numba.config.DISABLE_JIT else "compiled")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,309 @@
+"""Slow, obvious bidder: campaigns as lists and dicts, caps by counting the whole history of exposures.
+
+Written from the plans and the published rules. It shares nothing with the kernels but the names of the reasons and the
+plan objects people hand to both. Money in nanos, times in seconds since the scenario's start.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bidder.plan import BidPlan, CampaignPlan, Directory
+
+DAY_S = 86400
+FORMATS = ("display", "mobile", "video")
+DEVICES = ("desktop", "mobile", "tablet", "tv")
+EARTH_RADIUS_KM = 6371.0088
+
+
+@dataclass
+class Exposure:
+    """One ad shown to one known person."""
+
+    person_ix: int
+    slot_ix: int
+    time_s: float
+
+
+@dataclass
+class Flight:
+    """One bid sent and not yet answered."""
+
+    person_ix: int
+    bid_nanos: int
+    day_ix: int
+
+
+@dataclass
+class Account:
+    """Everything that has happened to one campaign."""
+
+    plan: CampaignPlan
+    ctr: list[float]
+    cvr: list[float]
+    wins: Counter[int] = field(default_factory=Counter)
+    clicks: Counter[int] = field(default_factory=Counter)
+    conversions: Counter[int] = field(default_factory=Counter)
+    conversion_nanos: int = 0
+    spent_on: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    flights: list[Flight] = field(default_factory=list)
+    exposures: list[Exposure] = field(default_factory=list)
+    news: bool = False
+    active: bool = True
+
+    @property
+    def committed(self) -> int:
+        """Spent and held."""
+        return sum(self.spent_on.values()) + sum(flight.bid_nanos for flight in self.flights)
+
+    def committed_on(self, day_ix: int) -> int:
+        """Spent and held on one day."""
+        return self.spent_on[day_ix] + sum(flight.bid_nanos for flight in self.flights if flight.day_ix == day_ix)
+
+
+def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
+    """Great-circle distance by the angle between two unit vectors (not by haversines)."""
+    a, b = _unit_vector(lat_a, lon_a), _unit_vector(lat_b, lon_b)
+    cross = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+    sine = math.sqrt(sum(x * x for x in cross))
+    cosine = sum(x * y for x, y in zip(a, b, strict=True))
+    return EARTH_RADIUS_KM * math.atan2(sine, cosine)
+
+
+def _unit_vector(lat: float, lon: float) -> tuple[float, float, float]:
+    phi, theta = math.radians(lat), math.radians(lon)
+    return math.cos(phi) * math.cos(theta), math.cos(phi) * math.sin(theta), math.sin(phi)
+
+
+def bid_nanos(bid: BidPlan, worth: float, ctr: float, rate: float) -> int:
+    """What a bidding rule bids for an impression of this worth, click rate and rate of the goal's outcome."""
+    if bid.kind == "constant":
+        amount = bid.a
+    elif bid.kind == "truthful":
+        amount = bid.a * worth
+    elif bid.kind == "linear":
+        amount = bid.a * rate / bid.b
+    elif bid.kind == "mcpc":
+        amount = bid.a * ctr
+    else:
+        amount = math.sqrt(bid.a / bid.b * rate + bid.a * bid.a) - bid.a
+    if bid.max_nanos is not None and amount > bid.max_nanos:
+        return bid.max_nanos
+    return int(amount)
+
+
+class OracleBidder:
+    """The bidder as its documentation describes it."""
+
+    def __init__(
+        self, plans: Sequence[CampaignPlan], directory: Directory, start_hour: int = 0, start_of_day_s: int = 0
+    ) -> None:
+        slots = len(directory.slots)
+        self.accounts = [Account(plan, [plan.ctr] * slots, [plan.cvr] * slots) for plan in plans]
+        self.directory = directory
+        self.start_hour = start_hour
+        self.start_of_day_s = start_of_day_s
+
+    def day_ix(self, now_s: float) -> int:
+        """Calendar day, 0 being the one the scenario starts in."""
+        return int((now_s + self.start_of_day_s) // DAY_S)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def decide(
+        self, imp: dict[str, Any], segments: set[str], signals: Sequence[int]
+    ) -> tuple[tuple[int, int, int, str], dict[int, str]]:
+        """((campaign or -1, bid, worth, reason of the request), reason of each targeted campaign)."""
+        reasons: dict[int, str] = {}
+        offers = []
+        for c, account in enumerate(self.accounts):
+            if not self._right_context(account, imp):
+                continue
+            if imp["person_ix"] < 0:
+                if account.plan.needs_person:
+                    reasons[c] = "no_consent"
+                    continue
+            elif not self._right_audience(account.plan, segments):
+                continue
+            worth, bid = self.quote(account, imp["slot_ix"], signals)
+            reasons[c] = self._reason(account, imp, bid)
+            if reasons[c] == "bid":
+                offers.append((bid, -c, worth))
+        for _, minus_c, _ in sorted(offers)[:-1]:
+            reasons[-minus_c] = "outranked"
+        if offers:
+            bid, minus_c, worth = max(offers)
+            return (-minus_c, bid, worth, "bid"), reasons
+        order = ("not_targeted", "no_consent", "no_value", "below_floor", "budget_gone", "paced", "capped")
+        furthest = max((order.index(reason) for reason in reasons.values()), default=0)
+        return (-1, 0, 0, order[furthest]), reasons
+
+    def _right_context(self, account: Account, imp: dict[str, Any]) -> bool:
+        target, directory = account.plan.target, self.directory
+        if not account.active:
+            return False
+        if target.formats and FORMATS[imp["format_ix"]] not in target.formats:
+            return False
+        if target.devices and DEVICES[imp["device_ix"]] not in target.devices:
+            return False
+        if target.hours and imp["hour"] not in target.hours:
+            return False
+        if target.places and directory.places[imp["place_ix"]] not in target.places:
+            return False
+        if target.publishers and directory.publishers[imp["publisher_ix"]] not in target.publishers:
+            return False
+        return not target.deals or (imp["deal_ix"] >= 0 and directory.deals[imp["deal_ix"]] in target.deals)
+
+    @staticmethod
+    def _right_audience(plan: CampaignPlan, segments: set[str]) -> bool:
+        target = plan.target
+        if target.any_segments and not any(name in segments for name in target.any_segments):
+            return False
+        if not all(name in segments for name in target.all_segments):
+            return False
+        return not any(name in segments for name in target.none_segments)
+
+    def quote(self, account: Account, slot_ix: int, signals: Sequence[int]) -> tuple[int, int]:
+        """Worth and bid."""
+        plan = account.plan
+        ctr = account.ctr[slot_ix]
+        if plan.goal == "private":
+            worth = signals[plan.signal_ix]
+            return worth, bid_nanos(plan.bid, float(worth), ctr, 1.0)
+        rate = {"cpm": 1.0, "cpc": ctr, "cpa": account.cvr[slot_ix]}[plan.goal]
+        value = rate * plan.goal_value_nanos
+        return int(value), bid_nanos(plan.bid, value, ctr, rate)
+
+    def _reason(self, account: Account, imp: dict[str, Any], bid: int) -> str:
+        plan, now_s = account.plan, imp["now_s"]
+        if not plan.start_s <= now_s < plan.end_s:
+            return "not_targeted"
+        if plan.target.fence is not None:
+            lat, lon, radius_km = plan.target.fence
+            if math.isnan(imp["lat"]) or distance_km(lat, lon, imp["lat"], imp["lon"]) > radius_km:
+                return "not_targeted"
+        if bid <= 0:
+            return "no_value"
+        if bid < (imp["deal_floor_nanos"] if plan.target.deals else imp["floor_nanos"]):
+            return "below_floor"
+        if not self.affordable(account, bid, now_s):
+            return "budget_gone"
+        if plan.even and not self._on_plan(account, bid, now_s):
+            return "paced"
+        if imp["person_ix"] >= 0 and self.capped(account, imp["person_ix"], now_s):
+            return "capped"
+        return "bid"
+
+    def affordable(self, account: Account, nanos: int, now_s: float) -> bool:
+        """Whether both budgets have that much left."""
+        if account.committed + nanos > account.plan.total_nanos:
+            return False
+        daily = account.plan.daily_nanos
+        return daily is None or account.committed_on(self.day_ix(now_s)) + nanos <= daily
+
+    def _on_plan(self, account: Account, bid: int, now_s: float) -> bool:
+        plan = account.plan
+        if account.committed + bid > int((now_s - plan.start_s) * (plan.total_nanos / (plan.end_s - plan.start_s))):
+            return False
+        if plan.daily_nanos is None:
+            return True
+        today_ix = self.day_ix(now_s)
+        passed = (now_s + self.start_of_day_s) / DAY_S - today_ix
+        return account.committed_on(today_ix) + bid <= int(plan.daily_nanos * passed)
+
+    def capped(self, account: Account, person_ix: int, now_s: float) -> bool:
+        """Whether any cap is used up, counting the full history and the bids in flight."""
+        in_flight = sum(flight.person_ix == person_ix for flight in account.flights)
+        for cap in account.plan.caps:
+            seen = in_flight
+            for exposure in account.exposures:
+                if exposure.person_ix != person_ix:
+                    continue
+                if cap.sliding:
+                    inside = now_s - exposure.time_s < cap.window_s
+                else:
+                    inside = self._window(exposure.time_s, cap.window_s) == self._window(now_s, cap.window_s)
+                seen += inside
+            if seen >= cap.limit:
+                return True
+        return False
+
+    def _window(self, time_s: float, window_s: float) -> int:
+        return int((time_s + self.start_of_day_s) // window_s)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def reserve(self, c: int, person_ix: int, bid: int, now_s: float) -> Flight:
+        """Send a bid."""
+        flight = Flight(person_ix, bid, self.day_ix(now_s))
+        self.accounts[c].flights.append(flight)
+        return flight
+
+    def release(self, c: int, flight: Flight) -> None:
+        """A bid was lost or has expired."""
+        flights = self.accounts[c].flights
+        flights.pop(next(k for k, other in enumerate(flights) if other is flight))
+
+    def win(self, c: int, flight: Flight, slot_ix: int, price: int, now_s: float) -> None:
+        """A bid was won: charged to the day it was made."""
+        self.release(c, flight)
+        self._book(c, flight.person_ix, slot_ix, price, flight.day_ix, now_s)
+
+    def buy(self, c: int, person_ix: int, slot_ix: int, price: int, now_s: float) -> None:
+        """Bid and win at once."""
+        self._book(c, person_ix, slot_ix, price, self.day_ix(now_s), now_s)
+
+    def late_win(self, c: int, person_ix: int, slot_ix: int, price: int, now_s: float) -> bool:
+        """A win after the bid had expired: only if the money is still there."""
+        if not self.affordable(self.accounts[c], price, now_s):
+            return False
+        self.buy(c, person_ix, slot_ix, price, now_s)
+        return True
+
+    def _book(self, c: int, person_ix: int, slot_ix: int, price: int, day_ix: int, now_s: float) -> None:
+        account = self.accounts[c]
+        account.spent_on[day_ix] += price
+        account.wins[slot_ix] += 1
+        account.news = True
+        if person_ix >= 0:
+            account.exposures.append(Exposure(person_ix, slot_ix, now_s))
+
+    def click(self, c: int, slot_ix: int) -> None:
+        """An ad was clicked."""
+        self.accounts[c].clicks[slot_ix] += 1
+        self.accounts[c].news = True
+
+    def convert(self, product: str, person_ix: int, value_nanos: int, now_s: float) -> int:
+        """A purchase: credited to the latest exposure not older than its campaign's look-back."""
+        touches = [
+            (exposure.time_s, c, exposure.slot_ix)
+            for c, account in enumerate(self.accounts)
+            for exposure in account.exposures
+            if account.plan.product == product
+            and exposure.person_ix == person_ix
+            and exposure.time_s >= now_s - account.plan.lookback_s
+        ]
+        if not touches:
+            return -1
+        _, c, slot_ix = max(touches)
+        self.accounts[c].conversions[slot_ix] += 1
+        self.accounts[c].conversion_nanos += value_nanos
+        self.accounts[c].news = True
+        return c
+
+    def tick(self, now_s: float) -> None:
+        """Retire what has ended; refresh the learned rates where anything has happened."""
+        for account in self.accounts:
+            plan = account.plan
+            if now_s >= plan.end_s:
+                account.active = False
+            elif plan.learned and account.news:
+                account.news = False
+                strength = plan.prior_impressions
+                for s in range(len(account.ctr)):
+                    account.ctr[s] = (plan.ctr * strength + account.clicks[s]) / (strength + account.wins[s])
+                    account.cvr[s] = (plan.cvr * strength + account.conversions[s]) / (strength + account.wins[s])
