@@ -35,8 +35,9 @@ lint: venv       ## ruff and mypy
 bench: venv      ## auctions per CPU-second, nanoseconds per stage, peak memory
 	$(BIN)/python -m benchmarks
 
-bars: venv       ## the long proofs: every figure the documentation quotes
-	$(BIN)/python -m pytest -m bars -o addopts="-q --strict-markers -p no:cacheprovider --benchmark-disable" tests
+bars: venv       ## what the program promises: theory, parity, conservation, reference numbers, speed
+	$(BIN)/python -m pytest -v tests/theory tests/parity tests/conservation tests/experiments/replay
+	$(BIN)/python -m benchmarks
 
 constraints:     ## pin every dependency again, with hashes and without index addresses
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools

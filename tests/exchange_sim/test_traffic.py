@@ -41,9 +41,7 @@ def _opportunities(world: World, blocks: list[int], until_s: float = 1e9) -> np.
     offset_s=st.integers(0, 86399),
     after_s=st.integers(0, 4 * 86400 * 14).map(lambda k: k / 4),
 )
-def test_the_next_arrival_inverts_the_intensity(
-    weights: list[float], seed: int, offset_s: int, after_s: float
-) -> None:
+def test_the_next_arrival_inverts_the_intensity(weights: list[float], seed: int, offset_s: int, after_s: float) -> None:
     """Also across hours in which nothing arrives, and from any second of the day."""
     rates = np.array(weights) / 3600.0
     world = BUSY._replace(rate_per_s=rates, start_of_day_s=offset_s, start_hour=24 + offset_s // 3600)

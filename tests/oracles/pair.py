@@ -65,9 +65,7 @@ class Pair:
         tally = np.zeros((len(self.plans), len(REASONS)), np.int64)
         person_ix = imp["person_ix"]
         before = [array.tobytes() for array in self.book]
-        got = decide(
-            self.book, self.rows[person_ix], impression_row(imp), 0, np.array(signals, np.int64), tally
-        )
+        got = decide(self.book, self.rows[person_ix], impression_row(imp), 0, np.array(signals, np.int64), tally)
         assert [array.tobytes() for array in self.book] == before, "decide wrote to the book"
         expected, reasons = self.oracle.decide(imp, self.members[person_ix] if person_ix >= 0 else set(), signals)
         told = {c: REASONS[r] for c, r in np.argwhere(tally).tolist()}

@@ -14,7 +14,10 @@ from bidder.core.clock import day_ix, day_share, hour_of_week, window_start_s
 quarters = st.integers(0, 4 * 86400 * 400).map(lambda k: k / 4)
 
 
-@given(start=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda t: t.replace(microsecond=0)), now_s=quarters)
+@given(
+    start=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda t: t.replace(microsecond=0)),
+    now_s=quarters,
+)
 def test_days_and_hours_as_in_the_calendar(start: datetime, now_s: float) -> None:
     index = np.zeros(INDEX_SIZE, np.int64)
     index[START_HOUR] = start.weekday() * 24 + start.hour
@@ -27,7 +30,11 @@ def test_days_and_hours_as_in_the_calendar(start: datetime, now_s: float) -> Non
     assert abs(day_share(index, now_s, today_ix) - passed) < 1e-9
 
 
-@given(window_s=st.sampled_from([600.0, 3600.0, 25_000.0, 86400.0, 604800.0]), offset_s=st.integers(0, 86399), now_s=quarters)
+@given(
+    window_s=st.sampled_from([600.0, 3600.0, 25_000.0, 86400.0, 604800.0]),
+    offset_s=st.integers(0, 86399),
+    now_s=quarters,
+)
 def test_fixed_windows_tile_time_from_midnight(window_s: float, offset_s: int, now_s: float) -> None:
     index = np.zeros(INDEX_SIZE, np.int64)
     index[START_OF_DAY_S] = offset_s

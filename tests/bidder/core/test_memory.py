@@ -37,7 +37,12 @@ def _list(book: Book, person_ix: int, since_s: float) -> list[tuple[int, float]]
     return sorted((int(e["campaign_ix"]), float(e["time_s"])) for e in entries if e["time_s"] >= since_s)
 
 
-@given(seed=st.integers(0, 2**32 - 1), people=st.integers(1, 6), count=st.integers(0, 300), gap_s=st.sampled_from([1.0, 40.0]))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    people=st.integers(1, 6),
+    count=st.integers(0, 300),
+    gap_s=st.sampled_from([1.0, 40.0]),
+)
 def test_lists_hold_what_is_still_needed(seed: int, people: int, count: int, gap_s: float) -> None:
     """Whatever was dropped or moved, everything younger than KEEP_S is there, once."""
     rng, book = Random(seed), _book(people, 16)

@@ -85,7 +85,9 @@ def test_long_lives(seed: int) -> None:
 
 def _book(total: int, daily: int | None, start_of_day_s: int = 0):  # type: ignore[no-untyped-def]
     plan = CampaignPlan("c", total, 0.0, 9e9, "cpm", BidPlan("constant", 10.0), 1.0, daily_nanos=daily)
-    return build_book([plan], Directory(("p",), ("p/s",), ("h",), (), (), ()), people_count=1, start_of_day_s=start_of_day_s)
+    return build_book(
+        [plan], Directory(("p",), ("p/s",), ("h",), (), (), ()), people_count=1, start_of_day_s=start_of_day_s
+    )
 
 
 def test_a_bid_is_charged_to_the_day_it_was_made_in() -> None:

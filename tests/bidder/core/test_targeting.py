@@ -67,7 +67,9 @@ def test_fence(lat: float, lon: float, radius_km: float, north: float, east: flo
     """Points around the edge of the disc, wherever it lies; within a metre of the edge either answer will do."""
     degrees = math.degrees(radius_km / oracle.EARTH_RADIUS_KM)
     there = (max(-90.0, min(90.0, lat + north * degrees)), lon + east * degrees)
-    campaigns = build_book([_fenced(lat, lon, radius_km)], Directory(("p",), ("s",), ("h",), (), (), ()), people_count=1)
+    campaigns = build_book(
+        [_fenced(lat, lon, radius_km)], Directory(("p",), ("s",), ("h",), (), (), ()), people_count=1
+    )
     distance = oracle.distance_km(lat, lon, *there)
     if abs(distance - radius_km) > 1e-3 and distance < 20_000:
         assert inside_fence(campaigns.campaigns, 0, *there) == (distance <= radius_km)
