@@ -81,12 +81,14 @@ def _progress_bar(scenario: Scenario) -> Iterator[Progress | None]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(scenario.name, total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
+        waiting = "making ready (the first run compiles its kernels: about half a minute)"
+        task = bar.add_task(waiting, total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
 
         def progress(time_s: float, auctions: int, spend_nanos: int) -> None:
             elapsed = bar.tasks[0].elapsed or 0.0
             bar.update(
                 task,
+                description=scenario.name,
                 completed=time_s,
                 day=time_s / 86400.0,
                 rate=auctions / elapsed if elapsed > 0 else 0.0,
