@@ -6,7 +6,7 @@ Prices are CPM on the wire and int64 nanos inside. The bidder's clock, not the m
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,14 @@ class Audience(Protocol):
         """Row of a wire identifier; -1: not recognised."""
 
 
+class Seen(NamedTuple):
+    """What the desk needs to know of an impression beside the kernels' row."""
+
+    person_ix: int
+    slot_ix: int
+    deal_ix: int
+
+
 class Codec:
     """Reads requests and writes responses for one directory of names."""
 
@@ -62,8 +70,8 @@ class Codec:
         self._campaign_ids = campaign_ids
         self._currency = currency
 
-    def read(self, request: BidRequest, imp: Imp, now_s: float, imps: NDArray[np.void]) -> bool:
-        """Write impression *imp* into imps[0] (IMPRESSION[]); False when it lies outside everything the bidder knows.
+    def read(self, request: BidRequest, imp: Imp, now_s: float, imps: NDArray[np.void]) -> Seen | None:
+        """Write impression *imp* into imps[0] (IMPRESSION[]); None when it lies outside everything the bidder knows.
 
         A slot, publisher or place the directory does not name, or a floor in a currency that is not ours, is such a
         case. An unknown user is a stranger, an unknown deal no deal, an unknown device the one most common there.
@@ -71,7 +79,7 @@ class Codec:
         """
         seller, device = request.site or request.app, request.device
         if seller is None or seller.publisher is None or imp.tagid is None or imp.bidfloorcur != self._currency:
-            return False
+            return None
         slot_ix = self._slots.get(imp.tagid, -1)
         publisher_ix = self._publishers.get(seller.publisher.id or "", -1)
         lat = lon = math.nan
@@ -84,7 +92,7 @@ class Codec:
                 if geo.lat is not None and geo.lon is not None:
                     lat, lon = geo.lat, geo.lon
         if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
-            return False
+            return None
         deal_ix, deal_floor = self._deal(imp)
         person_ix = -1 if request.user is None else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp)
@@ -92,7 +100,7 @@ class Codec:
             *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
             *(0, format_ix, device_ix),
         )
-        return True
+        return Seen(person_ix, slot_ix, deal_ix)
 
     def _deal(self, imp: Imp) -> tuple[int, int]:
         """Index and floor (nanos) of the first deal we are part of; (-1, 0): none."""

@@ -11,9 +11,10 @@ from enum import IntEnum
 
 import numpy as np
 
-from bidder.codec import Audience, Codec, nbr_of
+from bidder.codec import Audience, Codec, Seen, nbr_of
 from bidder.core.book import IMPRESSION, Book
 from bidder.core.codes import NOT_TARGETED, REASONS
+from bidder.core.kernel import direct
 from bidder.core.offer import offer
 from bidder.core.settle import click, convert, late_win, release, tick, win
 from bidder.plan import CampaignPlan, Directory
@@ -93,6 +94,9 @@ class Desk:
         self._private = private > 0
         self._signals = np.zeros(max(1, private), np.int64)
         self._room = 0
+        self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons)
+        self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
+        self._release_kernel = direct(release, book, 0, 0, 0, 0)
 
     async def bid(self, request: BidRequest) -> BidResponse:
         """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled."""
@@ -103,12 +107,12 @@ class Desk:
         furthest, broken = NOT_TARGETED, not request.imp
         for imp in request.imp:
             try:
-                known = self._codec.read(request, imp, now_s, self._impression)
+                seen = self._codec.read(request, imp, now_s, self._impression)
             except MoneyError:
                 broken = True
                 continue
-            if known:
-                bid, reason = self._offer(imp, now_s)
+            if seen is not None:
+                bid, reason = self._offer(imp, seen, now_s)
                 furthest = max(furthest, reason)
                 if bid is not None:
                     bids.append(bid)
@@ -119,23 +123,21 @@ class Desk:
             return self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
         return self._codec.refusal(request, nbr_of(furthest))
 
-    def _offer(self, imp: Imp, now_s: float) -> tuple[Bid | None, int]:
+    def _offer(self, imp: Imp, seen: Seen, now_s: float) -> tuple[Bid | None, int]:
         """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
         if self._private:
             values = None if imp.ext is None else imp.ext.values_nanos
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
-        campaign_ix, bid_nanos, worth_nanos, reason, day_ix = offer(
+        campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
             self.book, self._rows, self._impression, 0, self._signals, self.reasons
         )
         if campaign_ix < 0:
             return None, reason
         bid_id = str(self.counts.bids)
         self.counts.bids += 1
-        row = self._impression[0]
-        person_ix, slot_ix = int(row["person_ix"]), int(row["slot_ix"])
-        deal_ix = int(row["deal_ix"]) if self._via_deal[campaign_ix] else -1
-        made = Made(campaign_ix, person_ix, slot_ix, bid_nanos, worth_nanos, day_ix, now_s)
+        deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
+        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s)
         self._reservations.add(bid_id, made)
         return self._codec.bid(bid_id, imp, campaign_ix, bid_nanos, deal_ix), reason
 
@@ -171,7 +173,7 @@ class Desk:
                 self.book, made.campaign_ix, made.person_ix, made.slot_ix, price, now_s
             )
         elif price is not None:
-            win(
+            self._win(
                 *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
                 *(made.bid_nanos, price, made.day_ix, now_s),
             )
@@ -217,7 +219,7 @@ class Desk:
         return Heard.BOOKED
 
     def _release(self, made: Made) -> None:
-        release(self.book, made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix)
+        self._release_kernel(self.book, made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix)
 
     def expire(self, now_s: float) -> None:
         """Give back what bids hold that nobody has settled within the reservation time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -91,6 +92,11 @@ class Wire:
     def delay_ms(self, delay: Delay, key: np.uint64, kind: int) -> float:
         """Delay of one message."""
         return delay.ms(draw_wire(key, kind)) if delay.fixed_ms is None else delay.fixed_ms
+
+    @cached_property
+    def keeps_notices(self) -> bool:
+        """Whether every notice arrives once and after the same time: nothing to draw."""
+        return self.lost_share == 0.0 and self.duplicated_share == 0.0 and self.notice.fixed_ms is not None
 
     def notice_delays_ms(self, key: np.uint64) -> list[float]:
         """Delays of all copies of an auction's win or loss notice that arrive: none, one or two."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import simpy
 
-from exchange_sim.cable import REQUEST, RESPONSE, Wire, send
+from exchange_sim.cable import REQUEST, RESPONSE, Delay, Wire, send
 from exchange_sim.requests import Arrivals, RequestMaker
 from openrtb.messages import Bid, BidResponse
 from openrtb.money import nanos_to_cpm
@@ -76,19 +76,14 @@ class Auction:
         self._arrived: simpy.Event | None = None
         self._on_its_way = False
 
-    @property
-    def _key(self) -> np.uint64:
-        key: np.uint64 = self._arrivals.opps["key"][self._i]
-        return key
-
     def run(self) -> Generator[simpy.Event, Any, None]:
         """The SimPy process."""
-        exchange, wire = self._exchange, self._exchange.wire
-        self._request_ms = wire.delay_ms(wire.request, self._key, REQUEST)
+        exchange = self._exchange
+        self._request_ms = self._delay_ms(exchange.wire.request, REQUEST)
         send(exchange.env, self._request_ms, self._deliver)
         if self._answer is None:
             self._arrived = exchange.env.event()
-            send(exchange.env, wire.tmax_ms, self._give_up)
+            send(exchange.env, exchange.wire.tmax_ms, self._give_up)
             yield self._arrived
         response = self._answer
         bid = response.seatbid[0].bid[0] if response is not None and response.seatbid else None
@@ -102,6 +97,14 @@ class Auction:
         if sale.clicked:
             exchange.bidder.notice(Click(bid.id), _ignore)
 
+    def _delay_ms(self, delay: Delay, kind: int) -> float:
+        fixed_ms = delay.fixed_ms
+        return fixed_ms if fixed_ms is not None else self._exchange.wire.delay_ms(delay, self._key(), kind)
+
+    def _key(self) -> np.uint64:
+        key: np.uint64 = self._arrivals.opps["key"][self._i]
+        return key
+
     def _deliver(self) -> None:
         """The request reaches the bidder."""
         exchange = self._exchange
@@ -110,11 +113,11 @@ class Auction:
 
     def _send_answer(self, response: BidResponse) -> None:
         """The bidder has answered: whether that is in time follows from the delays alone, without rounding."""
-        exchange, wire = self._exchange, self._exchange.wire
-        response_ms = wire.delay_ms(wire.response, self._key, RESPONSE)
+        exchange = self._exchange
+        response_ms = self._delay_ms(exchange.wire.response, RESPONSE)
         thinking_ms = (exchange.env.now - self._received_s) * 1000.0
         over = self._arrived is not None and self._arrived.triggered
-        self._on_its_way = not over and self._request_ms + response_ms + thinking_ms <= wire.tmax_ms
+        self._on_its_way = not over and self._request_ms + response_ms + thinking_ms <= exchange.wire.tmax_ms
         exchange.market.answered(response, not self._on_its_way)
         if self._on_its_way:
             send(exchange.env, response_ms, partial(self._receive, response))
@@ -132,8 +135,25 @@ class Auction:
 
     def _notify(self, notice: Notice, then: Callable[[Any], None]) -> None:
         exchange = self._exchange
-        for delay_ms in exchange.wire.notice_delays_ms(self._key):
+        if exchange.wire.keeps_notices:
+            delays_ms = [exchange.wire.notice.fixed_ms or 0.0]
+        else:
+            delays_ms = exchange.wire.notice_delays_ms(self._key())
+        for delay_ms in delays_ms:
             send(exchange.env, delay_ms, partial(exchange.bidder.notice, notice, then))
+
+
+def start(env: simpy.Environment, process: Generator[simpy.Event, Any, None]) -> None:
+    """Start a process in this very moment; one that never waits is over before it becomes an event."""
+    for first in process:
+        env.process(_rest(first, process))
+        return
+
+
+def _rest(first: simpy.Event, process: Generator[simpy.Event, Any, None]) -> Generator[simpy.Event, Any, None]:
+    """What is left of *process* after it has begun to wait for *first*."""
+    yield first
+    yield from process
 
 
 def _ignore(_: Any) -> None:

@@ -15,7 +15,7 @@ import simpy
 
 from bidder.core.book import Book
 from bidder.desk import Desk
-from exchange_sim.exchange import Auction, Exchange
+from exchange_sim.exchange import Auction, Exchange, start
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.traffic import draw_opportunities
 from exchange_sim.world import OPPORTUNITY
@@ -111,7 +111,7 @@ class EventsRun:
             arrivals = self._next_arrivals()
             for i, time_s in enumerate(arrivals.time_s):
                 yield env.timeout(delay_until(env.now, time_s))
-                env.process(Auction(exchange, arrivals, i).run())
+                start(env, Auction(exchange, arrivals, i).run())
             if len(arrivals.time_s) < BLOCK:
                 return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange_sim.draws import WIRE, key_of, mix
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
@@ -68,3 +69,10 @@ def draw_all_signals(world: World, opps: NDArray[np.void], signals: NDArray[np.i
     """Private values of every opportunity: *signals* is int64[n, V]."""
     for i in range(signals.shape[0]):
         draw_signals(world, opps["key"][i], signals[i])
+
+
+@kernel
+def purchase_key(world: World, purchases: NDArray[np.void], at: int) -> np.uint64:
+    """Key of a purchase: who buys what and when, whatever came before it."""
+    moment = np.float64(purchases["time_s"][at]).view(np.uint64)
+    return mix(key_of(world.seed_key + world.products["key"][purchases["product_ix"][at]], WIRE, purchases["person_ix"][at]) + moment)

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from bidder.codec import reason_of
 from bidder.core.codes import CAPPED
+from bidder.core.kernel import direct
 from bidder.desk import Desk, Heard
 from exchange_sim.cable import CONVERSION, Wire, send
-from exchange_sim.draws import key_of
 from exchange_sim.exchange import Bidder, Sale
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
-from experiments.drivers.events_kernel import close_auction, take_purchase
+from exchange_sim.world import OPPORTUNITY
+from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
 from experiments.drivers.ledger import EXPOSURE, FATE_TIMED_OUT, PURCHASE, RESULT_TIMED_OUT, Ledger
 from experiments.drivers.lockstep import delay_until
 from experiments.errors import RunError
@@ -47,6 +48,10 @@ class EventsMarket:
         self._pending, self._pending_size = np.zeros(FIRST_ROOM, PENDING), np.zeros(1, np.int64)
         self._organic_cursor = np.zeros((len(self._world.products), 2))
         self._next_due_s = math.inf
+        self._close = direct(
+            *(close_auction, self._world, np.zeros(1, OPPORTUNITY), 0, -1, 0, 0, False, 0, self._tallies),
+            *(self._exposures, 0, self._pending, self._pending_size),
+        )
 
     def answered(self, response: BidResponse, late: bool) -> None:
         """Keep what our own report wants to know of a bid, or count one that comes too late."""
@@ -73,7 +78,7 @@ class EventsMarket:
         elif response is not None:
             fate = _fate(response)
         shown = self._shown
-        won, price, clicked = close_auction(
+        won, price, clicked = self._close(
             *(self._world, arrivals.opps, i, campaign_ix, bid_nanos, worth, via_deal, fate, self._tallies),
             *(self._exposures, shown, self._pending, self._pending_size),
         )
@@ -151,8 +156,8 @@ class EventsMarket:
         def credited(_: Any) -> None:
             self._purchases["attributed_ix"][at] = self._desk.credited(conversion.id)
 
-        key = key_of(row["time_s"].view(np.uint64) + world.products["key"][product_ix], np.uint64(0), person_ix)
-        delay_ms = self._wire.delay_ms(self._wire.notice, np.uint64(key), CONVERSION)
+        key = np.uint64(purchase_key(world, self._purchases, at))
+        delay_ms = self._wire.delay_ms(self._wire.notice, key, CONVERSION)
         send(self._env, delay_ms, lambda: self._bidder.notice(conversion, credited))
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import types
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
+from functools import partial
 from typing import Any, TypeVar
 
 import simpy
@@ -38,16 +40,28 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         self._failure: BaseException | None = None
 
     def submit(self, work: Coroutine[Any, Any, Result], then: Callable[[Result], None]) -> None:
-        """Run *work* as a task and hand its result to *then*: at once unless it waits for something.
+        """Run *work* and hand its result to *then*: at once unless it waits for something.
 
-        An exception of *work* is raised here, or by the simulation when it happens later.
+        As with asyncio's eager tasks the first step is taken in place, so work that never waits costs no task; what
+        asks for the current task (`asyncio.timeout`) must come after the first wait, or be run by `create_task`. An
+        exception of *work* is raised here, or by the simulation when it happens later.
         """
-        task = asyncio.Task(work, loop=self)
-        self.run_ready()
-        if task.done():
-            then(task.result())
+        outer = events._get_running_loop()
+        events._set_running_loop(self)
+        try:
+            waits_for = work.send(None)
+        except StopIteration as done:
+            result = done.value
         else:
+            task = asyncio.Task(_rest(work, waits_for), loop=self)
             task.add_done_callback(lambda done: then(done.result()))
+            self.run_ready()
+            return
+        finally:
+            events._set_running_loop(outer)
+        if self._ready:
+            self.run_ready()
+        then(result)
 
     def run_ready(self) -> None:
         """Run whatever can run now."""
@@ -127,3 +141,20 @@ class LockstepLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         """Never."""
         return False
+
+
+@types.coroutine
+def _rest(work: Coroutine[Any, Any, Result], waits_for: Any) -> Generator[Any, Any, Result]:
+    """What is left of *work* after it has begun to wait for *waits_for*: what `await work` would do from there on."""
+    while True:
+        try:
+            yield waits_for
+        except BaseException as error:
+            step = partial(work.throw, error)
+        else:
+            step = partial(work.send, None)
+        try:
+            waits_for = step()
+        except StopIteration as done:
+            result: Result = done.value
+            return result
