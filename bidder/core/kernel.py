@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import njit, typeof
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,4 +20,19 @@ def kernel(function: Function) -> Function:
     """Compile a pure function over scalars and arrays it is handed; it must not create arrays."""
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
     compiled: Function = njit(**options)(function)
+    return compiled
+
+
+def direct(kernel: Function, *examples: Any) -> Function:
+    """The machine code of *kernel* for arguments of the types of *examples*, called without looking at types again.
+
+    An ordinary call first works out the type of each argument, array by array: nine tenths of the time of a short
+    kernel that takes the book. Whoever calls the result answers for the same types, dtypes and contiguity every time.
+    With the JIT off it is the function itself.
+    """
+    if not hasattr(kernel, "overloads"):
+        return kernel
+    signature = tuple(typeof(example) for example in examples)
+    kernel.compile(signature)
+    compiled: Function = kernel.overloads[signature].entry_point
     return compiled

@@ -1,0 +1,146 @@
+"""Between OpenRTB and the kernels: ids become indices, a decision becomes a response.
+
+Prices are CPM on the wire and int64 nanos inside. The bidder's clock, not the message, says what time it is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidder.core.book import IMPRESSION
+from bidder.core.codes import DEVICES, FORMATS
+from bidder.plan import Directory
+from openrtb.codes import VENDOR_CODES, DeviceType
+from openrtb.messages import Bid, BidRequest, BidResponse, Imp, SeatBid
+from openrtb.money import nanos_to_cpm, price_nanos
+
+_DEVICE_IX = {
+    int(DeviceType.MOBILE_OR_TABLET): DEVICES.index("mobile"),
+    int(DeviceType.PERSONAL_COMPUTER): DEVICES.index("desktop"),
+    int(DeviceType.CONNECTED_TV): DEVICES.index("tv"),
+    int(DeviceType.PHONE): DEVICES.index("mobile"),
+    int(DeviceType.TABLET): DEVICES.index("tablet"),
+    int(DeviceType.CONNECTED_DEVICE): DEVICES.index("tv"),
+    int(DeviceType.SET_TOP_BOX): DEVICES.index("tv"),
+}
+_DESKTOP, _MOBILE = DEVICES.index("desktop"), DEVICES.index("mobile")
+_FORMAT_IX = {name: k for k, name in enumerate(FORMATS)}
+_VIDEO = _FORMAT_IX["video"]
+
+# `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
+assert IMPRESSION.names == (
+    *("now_s", "person_ix", "floor_nanos", "deal_floor_nanos", "lat", "lon", "slot_ix", "publisher_ix", "deal_ix"),
+    *("place_ix", "hour", "format_ix", "device_ix"),
+)
+
+
+class Audience(Protocol):
+    """What the bidder may ask the audience platform."""
+
+    @property
+    def rows(self) -> NDArray[np.uint64]:
+        """uint64[people, words]: the segment bitset of each person."""
+
+    def row_ix(self, user_id: str | None) -> int:
+        """Row of a wire identifier; -1: not recognised."""
+
+
+class Seen(NamedTuple):
+    """What the desk needs to know of an impression beside the kernels' row."""
+
+    person_ix: int
+    slot_ix: int
+    deal_ix: int
+
+
+class Codec:
+    """Reads requests and writes responses for one directory of names."""
+
+    def __init__(self, directory: Directory, audience: Audience, campaign_ids: tuple[str, ...], currency: str) -> None:
+        self._publishers = {name: k for k, name in enumerate(directory.publishers)}
+        self._slots = {name: k for k, name in enumerate(directory.slots)}
+        self._places = {name: k for k, name in enumerate(directory.places)}
+        self._deals = {name: k for k, name in enumerate(directory.deals)}
+        self._deal_ids = directory.deals
+        self._person_ix = audience.row_ix
+        self._campaign_ids = campaign_ids
+        self._currency = currency
+
+    def read(self, request: BidRequest, imp: Imp, now_s: float, imps: NDArray[np.void]) -> Seen | None:
+        """Write impression *imp* into imps[0] (IMPRESSION[]); None when it lies outside everything the bidder knows.
+
+        A slot, publisher or place the directory does not name, or a floor in a currency that is not ours, is such a
+        case. An unknown user is a stranger, an unknown deal no deal, an unknown device the one most common there.
+        Raises `openrtb.errors.MoneyError` for a floor that is no price.
+        """
+        seller, device = request.site or request.app, request.device
+        if seller is None or seller.publisher is None or imp.tagid is None or imp.bidfloorcur != self._currency:
+            return None
+        slot_ix = self._slots.get(imp.tagid, -1)
+        publisher_ix = self._publishers.get(seller.publisher.id or "", -1)
+        lat = lon = math.nan
+        device_ix, place_ix = (_DESKTOP if request.app is None else _MOBILE), -1
+        if device is not None:
+            device_ix = _DEVICE_IX.get(device.devicetype or 0, device_ix)
+            geo = device.geo
+            if geo is not None:
+                place_ix = self._places.get(geo.city or "", -1)
+                if geo.lat is not None and geo.lon is not None:
+                    lat, lon = geo.lat, geo.lon
+        if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
+            return None
+        deal_ix, deal_floor = self._deal(imp)
+        person_ix = -1 if request.user is None else self._person_ix(request.user.id)
+        floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp)
+        imps[0] = (
+            *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
+            *(0, format_ix, device_ix),
+        )
+        return Seen(person_ix, slot_ix, deal_ix)
+
+    def _deal(self, imp: Imp) -> tuple[int, int]:
+        """Index and floor (nanos) of the first deal we are part of; (-1, 0): none."""
+        if imp.pmp is not None:
+            for deal in imp.pmp.deals:
+                deal_ix = self._deals.get(deal.id, -1)
+                if deal_ix >= 0 and deal.bidfloorcur == self._currency:
+                    return deal_ix, price_nanos(deal.bidfloor)
+        return -1, 0
+
+    def bid(self, bid_id: str, imp: Imp, campaign_ix: int, bid_nanos: int, deal_ix: int) -> Bid:
+        """The campaign's bid as the wire wants it; *deal_ix* -1: on the open market."""
+        campaign_id = self._campaign_ids[campaign_ix]
+        deal_id = self._deal_ids[deal_ix] if deal_ix >= 0 else None
+        return Bid(bid_id, imp.id, nanos_to_cpm(bid_nanos), campaign_id, campaign_id, deal_id)
+
+    def response(self, request: BidRequest, bids: list[Bid]) -> BidResponse:
+        """An answer with bids."""
+        return BidResponse(request.id, [SeatBid(bids)], self._currency)
+
+    def refusal(self, request: BidRequest, nbr: int) -> BidResponse:
+        """An answer without bids and the reason why."""
+        return BidResponse(request.id, [], self._currency, nbr)
+
+
+def nbr_of(reason: int) -> int:
+    """No-bid code of one of the bidder's reasons: the vendor range, in the order of `bidder.core.codes`."""
+    return VENDOR_CODES + reason
+
+
+def reason_of(nbr: int) -> int:
+    """The bidder's reason behind its no-bid code; the inverse of `nbr_of`."""
+    return nbr - VENDOR_CODES
+
+
+def _format_ix(request: BidRequest, imp: Imp) -> int:
+    """What the seller calls it; a silent one's banner is `mobile` in an app and `display` on a site."""
+    if imp.video is not None:
+        return _VIDEO
+    named = -1 if imp.ext is None else _FORMAT_IX.get(imp.ext.format or "", -1)
+    if named >= 0:
+        return named
+    return _FORMAT_IX["display" if request.app is None else "mobile"]

@@ -1,0 +1,263 @@
+"""The desk: the bidder as others meet it. Requests and notices in, responses out; transport is somebody else's job.
+
+All state lives in the book and in the reservations beside it. Times in s on the clock it is given, money in nanos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from bidder.codec import Audience, Codec, Seen, nbr_of
+from bidder.core.book import IMPRESSION, Book
+from bidder.core.codes import NOT_TARGETED, REASONS
+from bidder.core.kernel import direct
+from bidder.core.offer import offer
+from bidder.core.settle import click, convert, late_win, release, tick, win
+from bidder.plan import CampaignPlan, Directory
+from bidder.reservations import Made, Reservations, State
+from bidder.room import ensure_room
+from openrtb.codes import NoBidReason
+from openrtb.errors import MoneyError
+from openrtb.messages import Bid, BidRequest, BidResponse, Imp
+from openrtb.money import price_nanos, units_to_nanos
+from openrtb.notices import Billing, Click, Conversion, Loss, Notice
+
+REMEMBER_S = 3600.0
+"""How long a bid's id is known after it was made; a notice about an older one is refused."""
+ROOM = 64
+"""Exposures the book is given room for at a time."""
+
+
+class Heard(IntEnum):
+    """What a notice did."""
+
+    BOOKED = 0
+    REPEATED = 1
+    REFUSED = 2
+    UNKNOWN = 3
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came over the wire."""
+
+    requests: int = 0
+    bids: int = 0
+    invalid: int = 0
+    """Requests that break the specification."""
+    wins: int = 0
+    losses: int = 0
+    expired: int = 0
+    """Reservations nobody settled in time."""
+    late: int = 0
+    """Wins that came after their reservation had been given up."""
+    refused: int = 0
+    """Wins disputed: no budget left for a late one, or a price above the bid."""
+    repeated: int = 0
+    """Notices that said nothing new."""
+    unknown: int = 0
+    """Notices about bids nobody here remembers."""
+
+
+class Desk:
+    """A bidder over one book. Its coroutines never wait; they are coroutines because transports await them."""
+
+    def __init__(
+        self,
+        book: Book,
+        plans: Sequence[CampaignPlan],
+        directory: Directory,
+        audience: Audience,
+        *,
+        clock: Callable[[], float],
+        reservation_s: float,
+        currency: str = "USD",
+    ) -> None:
+        self.book = book
+        self.counts = Counts()
+        self.reasons = np.zeros((len(plans), len(REASONS)), np.int64)
+        """int64[C, reasons]: why each campaign did not bid; targeted requests only."""
+        self._codec = Codec(directory, audience, tuple(plan.campaign_id for plan in plans), currency)
+        self._audience = audience
+        self._rows = audience.rows
+        self._products = {name: k for k, name in enumerate(directory.products)}
+        self._via_deal = [bool(plan.target.deals) for plan in plans]
+        self._clock = clock
+        self._reservations = Reservations(reservation_s, REMEMBER_S)
+        self._credited: dict[str, int] = {}
+        self._impression = np.zeros(1, IMPRESSION)
+        private = max([0, *(plan.signal_ix + 1 for plan in plans)])
+        self._private = private > 0
+        self._signals = np.zeros(max(1, private), np.int64)
+        self._room = 0
+        self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons)
+        self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
+        self._release_kernel = direct(release, book, 0, 0, 0, 0)
+
+    async def bid(self, request: BidRequest) -> BidResponse:
+        """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled."""
+        now_s = self._clock()
+        self.expire(now_s)
+        self.counts.requests += 1
+        bids: list[Bid] = []
+        furthest, broken = NOT_TARGETED, not request.imp
+        for imp in request.imp:
+            try:
+                seen = self._codec.read(request, imp, now_s, self._impression)
+            except MoneyError:
+                broken = True
+                continue
+            if seen is not None:
+                bid, reason = self._offer(imp, seen, now_s)
+                furthest = max(furthest, reason)
+                if bid is not None:
+                    bids.append(bid)
+        if bids:
+            return self._codec.response(request, bids)
+        if broken:
+            self.counts.invalid += 1
+            return self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
+        return self._codec.refusal(request, nbr_of(furthest))
+
+    def _offer(self, imp: Imp, seen: Seen, now_s: float) -> tuple[Bid | None, int]:
+        """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
+        if self._private:
+            values = None if imp.ext is None else imp.ext.values_nanos
+            self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
+        self._take_room()
+        campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
+            self.book, self._rows, self._impression, 0, self._signals, self.reasons
+        )
+        if campaign_ix < 0:
+            return None, reason
+        bid_id = str(self.counts.bids)
+        self.counts.bids += 1
+        deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
+        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s)
+        self._reservations.add(bid_id, made)
+        return self._codec.bid(bid_id, imp, campaign_ix, bid_nanos, deal_ix), reason
+
+    async def notice(self, notice: Notice) -> Heard:
+        """Take in a notice; hearing it again changes nothing."""
+        self.expire(self._clock())
+        if isinstance(notice, Billing):
+            heard = self._billing(notice)
+        elif isinstance(notice, Loss):
+            heard = self._loss(notice)
+        elif isinstance(notice, Click):
+            heard = self._click(notice)
+        else:
+            heard = self._conversion(notice)
+        if heard is Heard.REPEATED:
+            self.counts.repeated += 1
+        elif heard is Heard.UNKNOWN:
+            self.counts.unknown += 1
+        return heard
+
+    def _billing(self, notice: Billing) -> Heard:
+        made = self._reservations.find(notice.bid_id)
+        if made is None:
+            return Heard.UNKNOWN
+        if made.state is State.WON or made.state is State.REFUSED:
+            return Heard.REPEATED
+        self._take_room()
+        now_s = self._clock()
+        price = _agreed_price(notice, made)
+        if made.state is not State.IN_FLIGHT:
+            self.counts.late += 1
+            booked = price is not None and late_win(
+                self.book, made.campaign_ix, made.person_ix, made.slot_ix, price, now_s
+            )
+        elif price is not None:
+            self._win(
+                *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
+                *(made.bid_nanos, price, made.day_ix, now_s),
+            )
+            booked = True
+        else:
+            self._release(made)
+            booked = False
+        made.state = State.WON if booked else State.REFUSED
+        self.counts.wins += booked
+        self.counts.refused += not booked
+        return Heard.BOOKED if booked else Heard.REFUSED
+
+    def _loss(self, notice: Loss) -> Heard:
+        made = self._reservations.find(notice.bid_id)
+        if made is None:
+            return Heard.UNKNOWN
+        if made.state is not State.IN_FLIGHT:
+            return Heard.REPEATED
+        self._release(made)
+        made.state = State.LOST
+        self.counts.losses += 1
+        return Heard.BOOKED
+
+    def _click(self, notice: Click) -> Heard:
+        made = self._reservations.find(notice.bid_id)
+        if made is None:
+            return Heard.UNKNOWN
+        if made.clicked:
+            return Heard.REPEATED
+        made.clicked = True
+        click(self.book, made.campaign_ix, made.slot_ix)
+        return Heard.BOOKED
+
+    def _conversion(self, notice: Conversion) -> Heard:
+        if notice.id in self._credited:
+            return Heard.REPEATED
+        product_ix = self._products.get(notice.product_id, -1)
+        if product_ix < 0:
+            return Heard.UNKNOWN
+        person_ix = self._audience.row_ix(notice.user_id)
+        value_nanos = units_to_nanos(notice.value)
+        self._credited[notice.id] = convert(self.book, product_ix, person_ix, value_nanos, self._clock())
+        return Heard.BOOKED
+
+    def _release(self, made: Made) -> None:
+        self._release_kernel(self.book, made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix)
+
+    def expire(self, now_s: float) -> None:
+        """Give back what bids hold that nobody has settled within the reservation time."""
+        for made in self._reservations.overdue(now_s):
+            self._release(made)
+            made.state = State.EXPIRED
+            self.counts.expired += 1
+
+    def tick(self) -> None:
+        """Once per control interval."""
+        now_s = self._clock()
+        self.expire(now_s)
+        tick(self.book, now_s)
+
+    def in_flight(self) -> int:
+        """Bids that hold budget now."""
+        return len(self._reservations)
+
+    def made(self, bid_id: str) -> Made | None:
+        """What the desk knows of one of its bids: for reports, never for the exchange."""
+        return self._reservations.find(bid_id)
+
+    def credited(self, conversion_id: str) -> int:
+        """Campaign a conversion was credited to; -1: none."""
+        return self._credited.get(conversion_id, -1)
+
+    def _take_room(self) -> None:
+        """Count one more exposure the book must have room for."""
+        if self._room == 0:
+            self.book = ensure_room(self.book, ROOM)
+            self._room = ROOM
+        self._room -= 1
+
+
+def _agreed_price(notice: Billing, made: Made) -> int | None:
+    """The price in nanos; None when it is no price or above the bid, which nobody has to pay."""
+    try:
+        price = price_nanos(notice.price_cpm)
+    except MoneyError:
+        return None
+    return price if price <= made.bid_nanos else None

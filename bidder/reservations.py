@@ -1,0 +1,72 @@
+"""Bids in flight and what became of them, by bid id: what makes notices idempotent and lets reservations expire.
+
+Times in s on the bidder's clock, money in nanos per impression.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class State(IntEnum):
+    """Where a bid stands."""
+
+    IN_FLIGHT = 0
+    WON = 1
+    LOST = 2
+    EXPIRED = 3
+    REFUSED = 4
+
+
+class Made(Struct, gc=False):
+    """A bid the desk made."""
+
+    campaign_ix: int
+    person_ix: int
+    slot_ix: int
+    bid_nanos: int
+    worth_nanos: int
+    day_ix: int
+    made_s: float
+    state: State = State.IN_FLIGHT
+    clicked: bool = False
+
+
+class Reservations:
+    """Every bid of the last *remember_s* seconds. All live equally long, so they leave in the order they came."""
+
+    def __init__(self, hold_s: float, remember_s: float) -> None:
+        self._hold_s = hold_s
+        self._remember_s = max(remember_s, hold_s)
+        self._made: dict[str, Made] = {}
+        self._held: deque[Made] = deque()
+        self._known: deque[tuple[float, str]] = deque()
+
+    def __len__(self) -> int:
+        """Bids that still hold budget."""
+        return sum(made.state is State.IN_FLIGHT for made in self._held)
+
+    def add(self, bid_id: str, made: Made) -> None:
+        """Take in a bid just made."""
+        self._made[bid_id] = made
+        self._held.append(made)
+        self._known.append((made.made_s, bid_id))
+
+    def find(self, bid_id: str) -> Made | None:
+        """The bid with this id; None when there never was one or it is forgotten."""
+        return self._made.get(bid_id)
+
+    def overdue(self, now_s: float) -> Iterator[Made]:
+        """Bids whose time is up and which nobody has settled, each handed out once, oldest first."""
+        held = self._held
+        while held and held[0].made_s + self._hold_s <= now_s:
+            made = held.popleft()
+            if made.state is State.IN_FLIGHT:
+                yield made
+        known = self._known
+        while known and known[0][0] + self._remember_s <= now_s:
+            del self._made[known.popleft()[1]]

@@ -1,0 +1,160 @@
+"""The exchange as others meet it: one SimPy process per request, from the page view to the last notice.
+
+It offers the impression, waits for the answer or `tmax`, clears, and tells the bidder what became of its bid. Who bids,
+and where results are recorded, is handed in. Times in s, delays in ms, prices on the wire in CPM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import simpy
+
+from exchange_sim.cable import REQUEST, RESPONSE, Delay, Wire, send
+from exchange_sim.requests import Arrivals, RequestMaker
+from openrtb.messages import Bid, BidResponse
+from openrtb.money import nanos_to_cpm
+from openrtb.notices import Billing, Click, Loss, Notice
+
+
+class Sale(NamedTuple):
+    """What became of our bid."""
+
+    won: bool
+    price_nanos: int
+    clicked: bool
+    exposure: int
+    """Which exposure of the records it is, when won."""
+
+
+class Bidder(Protocol):
+    """Whoever answers; results come back through *then*, at once or later."""
+
+    def bid(self, request: Any, then: Callable[[BidResponse], None]) -> None:
+        """Ask for bids."""
+
+    def notice(self, notice: Notice, then: Callable[[Any], None]) -> None:
+        """Tell what happened."""
+
+
+class Market(Protocol):
+    """Clears requests against the rivals and keeps the records."""
+
+    def answered(self, response: BidResponse, late: bool) -> None:
+        """The bidder has answered; *late*: its answer will not arrive in time."""
+
+    def clear(self, arrivals: Arrivals, i: int, response: BidResponse | None, bid: Bid | None) -> Sale:
+        """Settle opportunity *i*; response None: nothing came before `tmax`."""
+
+    def billed(self, sale: Sale, heard: Any) -> None:
+        """The bidder has taken in a billing notice, in its own words."""
+
+
+class Exchange(NamedTuple):
+    """What all requests share."""
+
+    env: simpy.Environment
+    wire: Wire
+    requests: RequestMaker
+    bidder: Bidder
+    market: Market
+
+
+class Auction:
+    """One request's life. `run` is the process; the other methods are called as messages arrive."""
+
+    __slots__ = ("_answer", "_arrivals", "_arrived", "_exchange", "_i", "_on_its_way", "_received_s", "_request_ms")
+
+    def __init__(self, exchange: Exchange, arrivals: Arrivals, i: int) -> None:
+        self._exchange = exchange
+        self._arrivals = arrivals
+        self._i = i
+        self._answer: BidResponse | None = None
+        self._arrived: simpy.Event | None = None
+        self._on_its_way = False
+
+    def run(self) -> Generator[simpy.Event, Any, None]:
+        """The SimPy process."""
+        exchange = self._exchange
+        self._request_ms = self._delay_ms(exchange.wire.request, REQUEST)
+        send(exchange.env, self._request_ms, self._deliver)
+        if self._answer is None:
+            self._arrived = exchange.env.event()
+            send(exchange.env, exchange.wire.tmax_ms, self._give_up)
+            yield self._arrived
+        response = self._answer
+        bid = response.seatbid[0].bid[0] if response is not None and response.seatbid else None
+        sale = exchange.market.clear(self._arrivals, self._i, response, bid)
+        if bid is None:
+            return
+        if not sale.won:
+            self._notify(Loss(bid.id), _ignore)
+            return
+        self._notify(Billing(bid.id, nanos_to_cpm(sale.price_nanos)), partial(exchange.market.billed, sale))
+        if sale.clicked:
+            exchange.bidder.notice(Click(bid.id), _ignore)
+
+    def _delay_ms(self, delay: Delay, kind: int) -> float:
+        fixed_ms = delay.fixed_ms
+        return fixed_ms if fixed_ms is not None else self._exchange.wire.delay_ms(delay, self._key(), kind)
+
+    def _key(self) -> np.uint64:
+        key: np.uint64 = self._arrivals.opps["key"][self._i]
+        return key
+
+    def _deliver(self) -> None:
+        """The request reaches the bidder."""
+        exchange = self._exchange
+        self._received_s = exchange.env.now
+        exchange.bidder.bid(exchange.requests.make(self._arrivals, self._i), self._send_answer)
+
+    def _send_answer(self, response: BidResponse) -> None:
+        """The bidder has answered: whether that is in time follows from the delays alone, without rounding."""
+        exchange = self._exchange
+        response_ms = self._delay_ms(exchange.wire.response, RESPONSE)
+        thinking_ms = (exchange.env.now - self._received_s) * 1000.0
+        over = self._arrived is not None and self._arrived.triggered
+        self._on_its_way = not over and self._request_ms + response_ms + thinking_ms <= exchange.wire.tmax_ms
+        exchange.market.answered(response, not self._on_its_way)
+        if self._on_its_way:
+            send(exchange.env, response_ms, partial(self._receive, response))
+
+    def _receive(self, response: BidResponse) -> None:
+        self._answer = response
+        if self._arrived is not None:
+            self._arrived.succeed()
+
+    def _give_up(self) -> None:
+        """`tmax` is over."""
+        if not self._on_its_way:
+            assert self._arrived is not None
+            self._arrived.succeed()
+
+    def _notify(self, notice: Notice, then: Callable[[Any], None]) -> None:
+        exchange = self._exchange
+        if exchange.wire.keeps_notices:
+            delays_ms = [exchange.wire.notice.fixed_ms or 0.0]
+        else:
+            delays_ms = exchange.wire.notice_delays_ms(self._key())
+        for delay_ms in delays_ms:
+            send(exchange.env, delay_ms, partial(exchange.bidder.notice, notice, then))
+
+
+def start(env: simpy.Environment, process: Generator[simpy.Event, Any, None]) -> None:
+    """Start a process in this very moment; one that never waits is over before it becomes an event."""
+    for first in process:
+        env.process(_rest(first, process))
+        return
+
+
+def _rest(first: simpy.Event, process: Generator[simpy.Event, Any, None]) -> Generator[simpy.Event, Any, None]:
+    """What is left of *process* after it has begun to wait for *first*."""
+    yield first
+    yield from process
+
+
+def _ignore(_: Any) -> None:
+    """What the bidder makes of it is its own affair."""

@@ -1,0 +1,179 @@
+"""From an impression opportunity to the OpenRTB request that offers it.
+
+Nothing of the truth passes: a person's identifier and position only with consent, interests never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exchange_sim.world import DEVICES, FIRST_PRICE, World
+from openrtb.codes import AuctionType, DeviceType, LocationType
+from openrtb.messages import (
+    App,
+    Banner,
+    BidRequest,
+    Deal,
+    Device,
+    Format,
+    Geo,
+    Imp,
+    ImpExt,
+    Pmp,
+    Publisher,
+    Regs,
+    Site,
+    User,
+    Video,
+)
+from openrtb.money import nanos_to_cpm
+
+_DEVICE_TYPES = {
+    "desktop": DeviceType.PERSONAL_COMPUTER,
+    "mobile": DeviceType.PHONE,
+    "tablet": DeviceType.TABLET,
+    "tv": DeviceType.CONNECTED_TV,
+}
+IMP_ID = "1"
+"""Every request offers one impression."""
+
+
+@dataclass(frozen=True)
+class SlotCard:
+    """What the seller says about a slot (sizes in pixels, floors in nanos per impression)."""
+
+    publisher_id: str
+    kind: Literal["site", "app"]
+    domain: str
+    tag_id: str
+    format: str
+    width: int
+    height: int
+    floor_nanos: int
+    deal_id: str | None
+    deal_floor_nanos: int
+
+
+class Arrivals:
+    """A block of opportunities (OPPORTUNITY[n]), with the columns requests are made of as plain lists."""
+
+    def __init__(self, opps: NDArray[np.void], signals: NDArray[np.int64]) -> None:
+        self.opps = opps
+        self.auction_ix: list[int] = opps["auction_ix"].tolist()
+        self.time_s: list[float] = opps["time_s"].tolist()
+        self.person_ix: list[int] = opps["person_ix"].tolist()
+        self.consent: list[int] = opps["consent"].tolist()
+        self.slot_ix: list[int] = opps["slot_ix"].tolist()
+        self.place_ix: list[int] = opps["place_ix"].tolist()
+        self.device_ix: list[int] = opps["device_ix"].tolist()
+        self.signals: list[list[int]] = signals.tolist()
+        """Private values of each, [n][V] nanos."""
+
+    @cached_property
+    def lat(self) -> list[float]:
+        """Degrees, NaN without consent."""
+        lat: list[float] = self.opps["lat"].tolist()
+        return lat
+
+    @cached_property
+    def lon(self) -> list[float]:
+        """Degrees, NaN without consent."""
+        lon: list[float] = self.opps["lon"].tolist()
+        return lon
+
+
+class RequestMaker:
+    """Makes requests; what does not change from one to the next is made once."""
+
+    def __init__(
+        self,
+        world: World,
+        cards: Sequence[SlotCard],
+        places: Sequence[str],
+        user_id: Callable[[int], str],
+        *,
+        currency: str,
+        tmax_ms: float,
+    ) -> None:
+        self._user_id = user_id
+        self._with_position = world.with_position == 1
+        self._places = places
+        self._at = int(AuctionType.FIRST_PRICE if world.auction_kind == FIRST_PRICE else AuctionType.SECOND_PRICE_PLUS)
+        self._tmax = int(tmax_ms)
+        self._cur = [currency]
+        self._regs = Regs(gdpr=1)
+        self._imps = [[_imp(card, currency)] for card in cards]
+        self._sites = [_site(card) if card.kind == "site" else None for card in cards]
+        self._apps = [_app(card) if card.kind == "app" else None for card in cards]
+        self._formats = [card.format for card in cards]
+        types = [int(_DEVICE_TYPES[name]) for name in DEVICES]
+        self._devices = [
+            [Device(devicetype, Geo(type=LocationType.IP_ADDRESS, city=place)) for place in places]
+            for devicetype in types
+        ]
+        self._types = types
+
+    def make(self, arrivals: Arrivals, i: int) -> BidRequest:
+        """The request for opportunity *i* of a block."""
+        slot_ix = arrivals.slot_ix[i]
+        imps = self._imps[slot_ix]
+        if arrivals.signals:
+            imps = [_with_values(imps[0], self._formats[slot_ix], arrivals.signals[i])]
+        device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
+        user = None
+        if arrivals.consent[i]:
+            user = User(self._user_id(arrivals.person_ix[i]))
+            if self._with_position:
+                device = self._located(arrivals, i)
+        return BidRequest(
+            str(arrivals.auction_ix[i]),
+            imps,
+            self._sites[slot_ix],
+            self._apps[slot_ix],
+            device,
+            user,
+            self._at,
+            self._tmax,
+            self._cur,
+            self._regs,
+        )
+
+    def _located(self, arrivals: Arrivals, i: int) -> Device:
+        """The device with its position."""
+        place = self._places[arrivals.place_ix[i]]
+        geo = Geo(arrivals.lat[i], arrivals.lon[i], int(LocationType.GPS), None, place)
+        return Device(self._types[arrivals.device_ix[i]], geo)
+
+
+def _imp(card: SlotCard, currency: str) -> Imp:
+    banner = video = pmp = None
+    if card.format == "video":
+        video = Video(mimes=["video/mp4"], w=card.width, h=card.height)
+    else:
+        banner = Banner(card.width, card.height, [Format(card.width, card.height)])
+    if card.deal_id is not None:
+        pmp = Pmp(0, [Deal(card.deal_id, nanos_to_cpm(card.deal_floor_nanos), currency)])
+    floor, ext = nanos_to_cpm(card.floor_nanos), ImpExt(format=card.format)
+    return Imp(IMP_ID, banner, video, pmp, card.tag_id, floor, currency, 1, ext)
+
+
+def _with_values(imp: Imp, format_name: str, values_nanos: list[int]) -> Imp:
+    """The same impression with its private values."""
+    return Imp(
+        *(imp.id, imp.banner, imp.video, imp.pmp, imp.tagid, imp.bidfloor, imp.bidfloorcur, imp.secure),
+        ImpExt(format_name, values_nanos),
+    )
+
+
+def _site(card: SlotCard) -> Site:
+    return Site(domain=card.domain, publisher=Publisher(card.publisher_id, domain=card.domain))
+
+
+def _app(card: SlotCard) -> App:
+    return App(bundle=card.domain, publisher=Publisher(card.publisher_id))

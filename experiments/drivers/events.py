@@ -1,0 +1,123 @@
+"""Driver `events`: a SimPy process per request, OpenRTB messages, and the asyncio bidder in lock-step with the clock.
+
+At zero latency its ledger equals that of `batch`, integer for integer: everything happens in the same order. With
+latency bids are in flight for a while, and notices may be lost, doubled or late.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from bidder.core.book import Book
+from bidder.desk import Desk
+from exchange_sim.exchange import Auction, Exchange, start
+from exchange_sim.requests import Arrivals, RequestMaker
+from exchange_sim.traffic import draw_opportunities
+from exchange_sim.world import OPPORTUNITY
+from experiments.compile_wire import compile_wire, slot_cards
+from experiments.drivers.batch import Progress
+from experiments.drivers.events_kernel import draw_all_signals
+from experiments.drivers.events_market import EventsMarket
+from experiments.drivers.ledger import Ledger
+from experiments.drivers.lockstep import LockstepLoop, delay_until
+from experiments.setting import Setting
+from openrtb.messages import BidRequest, BidResponse
+from openrtb.notices import Notice
+
+BLOCK = 256
+"""Opportunities drawn at once."""
+
+
+def run_events(setting: Setting, progress: Progress | None = None) -> tuple[Ledger, Book]:
+    """Run *setting* to its end; returns the ledger and the bidder's final book."""
+    run = EventsRun(setting, progress)
+    run.to_the_end()
+    return run.market.ledger(), run.desk.book
+
+
+class LockstepPort:
+    """Carries messages to the desk's coroutines; the wire's delays are the exchange's business."""
+
+    def __init__(self, loop: LockstepLoop, desk: Desk) -> None:
+        self._loop = loop
+        self._desk = desk
+
+    def bid(self, request: BidRequest, then: Callable[[BidResponse], None]) -> None:
+        """Ask the desk for bids."""
+        self._loop.submit(self._desk.bid(request), then)
+
+    def notice(self, notice: Notice, then: Callable[[Any], None]) -> None:
+        """Tell the desk what happened."""
+        self._loop.submit(self._desk.notice(notice), then)
+
+
+class EventsRun:
+    """One run: the clock, both sides of the wire, and the processes that move them."""
+
+    def __init__(self, setting: Setting, progress: Progress | None = None) -> None:
+        self._setting = setting
+        self._progress = progress
+        self._world = setting.world
+        self.env = simpy.Environment(0.0)
+        self.loop = LockstepLoop(self.env)
+        scenario = setting.scenario
+        self.desk = Desk(
+            setting.new_book(),
+            setting.plans,
+            setting.directory,
+            setting.audience,
+            clock=self.loop.time,
+            reservation_s=scenario.wire.reservation_s,
+            currency=scenario.currency,
+        )
+        wire, port = compile_wire(scenario.wire), LockstepPort(self.loop, self.desk)
+        self.market = EventsMarket(self.env, setting, wire, port, self.desk)
+        requests = RequestMaker(
+            setting.world,
+            slot_cards(setting),
+            setting.directory.places,
+            setting.audience.user_id,
+            currency=scenario.currency,
+            tmax_ms=wire.tmax_ms,
+        )
+        self.exchange = Exchange(self.env, wire, requests, port, self.market)
+        self._cursor = np.zeros(2)
+
+    def to_the_end(self) -> None:
+        """Run until nothing is on its way any more; what is then still in flight expires."""
+        self.env.process(self._ticks())
+        self.env.process(self._traffic())
+        self.env.run()
+        self.desk.expire(math.inf)
+
+    def _ticks(self) -> Generator[simpy.Event, Any, None]:
+        """The SimPy process of the control interval: the bidder's tick at its start."""
+        for _, end_s in self._setting.ticks():
+            self.desk.tick()
+            self.market.draw_organic(end_s)
+            yield self.env.timeout(delay_until(self.env.now, end_s))
+            if self._progress is not None:
+                self._progress(end_s, self.market.auctions, self.market.spent_nanos)
+
+    def _traffic(self) -> Generator[simpy.Event, Any, None]:
+        """The SimPy process of arrivals: each starts a process of its own."""
+        env, exchange = self.env, self.exchange
+        while True:
+            arrivals = self._next_arrivals()
+            for i, time_s in enumerate(arrivals.time_s):
+                yield env.timeout(delay_until(env.now, time_s))
+                start(env, Auction(exchange, arrivals, i).run())
+            if len(arrivals.time_s) < BLOCK:
+                return
+
+    def _next_arrivals(self) -> Arrivals:
+        opps = np.zeros(BLOCK, OPPORTUNITY)
+        n = draw_opportunities(self._world, opps, BLOCK, self._cursor, self._setting.end_s)
+        signals = np.zeros((n if len(self._world.signal_keys) else 0, len(self._world.signal_keys)), np.int64)
+        draw_all_signals(self._world, opps, signals)
+        return Arrivals(opps[:n], signals)

@@ -1,0 +1,64 @@
+"""The promise: at zero latency `events` equals `batch`, integer for integer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bidder.core.book import Book
+from bidder.core.budgets import committed_day_nanos
+from bidder.core.clock import day_ix
+from experiments.drivers.batch import run_batch
+from experiments.drivers.events import run_events
+from experiments.drivers.ledger import FATE_OUTBID, FATE_WON, Ledger
+from experiments.scenario.loader import load
+from experiments.setting import Setting, fresh_truth, make_ready
+
+CASES = Path(__file__).parents[1] / "cases"
+DAY_FIELDS = ("day_ix", "spent_day_nanos")
+"""A bid in flight opens a campaign's new day, a bought impression does so in `batch`: compared by what they mean."""
+
+
+def ready(case: str, seed: int) -> Setting:
+    """The case with another seed."""
+    scenario = load(CASES / f"{case}.yaml")
+    return make_ready(scenario.model_copy(update={"seed": seed}))
+
+
+def assert_equal_ledgers(a: Ledger, b: Ledger) -> None:
+    """Field by field, so that a failure names what differs."""
+    assert a.auctions == b.auctions
+    for name in a.exposures.dtype.names:
+        np.testing.assert_array_equal(a.exposures[name], b.exposures[name], err_msg=f"exposures.{name}")
+    for name in a.purchases.dtype.names:
+        np.testing.assert_array_equal(a.purchases[name], b.purchases[name], err_msg=f"purchases.{name}")
+    for name in a.tallies._fields:
+        np.testing.assert_array_equal(getattr(a.tallies, name), getattr(b.tallies, name), err_msg=name)
+
+
+def assert_equal_books(a: Book, b: Book, end_s: float) -> None:
+    """Campaigns, learned cells and price lists."""
+    for name in set(a.campaigns.dtype.names or ()) - set(DAY_FIELDS):
+        np.testing.assert_array_equal(a.campaigns[name], b.campaigns[name], err_msg=f"campaigns.{name}")
+    today_ix = day_ix(a.index, end_s - 1.0)
+    for c in range(len(a.campaigns)):
+        assert committed_day_nanos(a.campaigns, c, today_ix) == committed_day_nanos(b.campaigns, c, today_ix)
+    np.testing.assert_array_equal(a.cells, b.cells)
+    np.testing.assert_array_equal(a.prices, b.prices)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("case", ["parity-first-price", "parity-second-price", "parity-learned"])
+def test_events_equals_batch(case: str, seed: int) -> None:
+    """Every exposure, purchase, count and campaign of the two drivers."""
+    setting = ready(case, seed)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    fates = batch.tallies.fates.sum(axis=0)
+    assert fates[FATE_WON] > 100
+    assert fates[FATE_OUTBID] > 100
+    assert len(batch.purchases) > 10
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
