@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numba
 import pytest
 from hypothesis import HealthCheck, settings
+
+import experiments  # noqa: F401  before any kernel: it chooses the folder in which compiled kernels are kept
 
 # Examples do not depend on the clock or on luck; with the compiler off every example costs a hundred times as much.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -17,7 +18,7 @@ settings.register_profile(
 settings.register_profile(
     "interpreted", deadline=None, derandomize=True, max_examples=25, suppress_health_check=_QUIET, database=None
 )
-settings.load_profile("interpreted" if numba.config.DISABLE_JIT else "compiled")
+settings.load_profile("interpreted" if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0") else "compiled")
 
 
 @pytest.fixture(scope="session")

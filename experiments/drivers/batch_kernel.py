@@ -109,12 +109,15 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
 
 
 @kernel
-def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int, revenue_nanos: int) -> None:
-    """Count a request for its seller: the price to beat, and what it earned."""
-    market_nanos = max(best_nanos, world.slots["floor_nanos"][slot_ix])
+def record_market(
+    world: World, tallies: Tallies, slot_ix: int, best_nanos: int, won: bool, revenue_nanos: int
+) -> None:
+    """Count a request for its seller: the price to beat, whether anybody bought, and what it earned (maybe nothing)."""
+    floor_nanos = world.slots["floor_nanos"][slot_ix]
+    market_nanos = max(best_nanos, floor_nanos)
     tallies.prices[world.slots["publisher_ix"][slot_ix], price_bin(market_nanos), PRICE_MARKET] += 1
     tallies.slots[slot_ix, SLOT_REQUESTS] += 1
-    if revenue_nanos > 0:
+    if won or (best_nanos > 0 and best_nanos >= floor_nanos):
         tallies.slots[slot_ix, SLOT_SOLD] += 1
         tallies.slots[slot_ix, SLOT_REVENUE] += revenue_nanos
 
@@ -146,7 +149,7 @@ def clear_opportunity(
     if world.auction_kind == SECOND_PRICE and bid_nanos <= best:
         second = second_rival_nanos(world, rivals_ix, key)
     won, price, revenue = clear(world.auction_kind, world.tie, key, bid_nanos, our_floor, open_floor, best, second)
-    record_market(world, tallies, slot_ix, best, revenue)
+    record_market(world, tallies, slot_ix, best, won, revenue)
     return won, price
 
 

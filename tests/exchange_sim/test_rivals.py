@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exchange_sim.draws import AUCTION_OF, key_of
+from exchange_sim.draws import AUCTION_OF, BEST_RIVAL, key_of, uniform
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
+from tests.oracles import market as oracle
 from tests.oracles.worlds import world_of
 
 UNIFORM = {"kind": "uniform", "low": 0.0, "high": 1.0}
@@ -56,6 +57,17 @@ def test_a_known_highest_price_has_no_second() -> None:
     pairs = _pairs({"kind": "highest", "price": LOGNORMAL})
     assert stats.kstest(pairs[:, 0], stats.lognorm(0.7).cdf).pvalue > 1e-4
     assert not pairs[:, 1].any()
+
+
+@pytest.mark.parametrize("count", [1, 4, 30])
+def test_prices_read_from_a_table_are_close_to_the_exact_ones(count: int) -> None:
+    """R(u) = Q(u^(1/n)) by scipy: off by less than 2e-4 standard deviations of the logarithm, or by a nano."""
+    world = world_of(rivals={"group": {"kind": "independent", "count": count, "price": LOGNORMAL}})
+    for k in range(3000):
+        key = np.uint64(key_of(world.seed_key, AUCTION_OF, k))
+        exact = oracle.quantile("lognormal", (math.log(1e6), 0.7), uniform(key, BEST_RIVAL) ** (1 / count))
+        got = best_rival_nanos(world, 0, key)
+        assert math.isclose(got, exact, rel_tol=2e-4 * 0.7, abs_tol=1.0)
 
 
 def test_nobody() -> None:
