@@ -9,11 +9,10 @@ import subprocess
 import sys
 import time
 
-from experiments.drivers.events import run_events
-
 from benchmarks.stages import measure
 from benchmarks.world import benchmark_scenario
 from experiments.drivers.batch import run_batch
+from experiments.drivers.events import run_events
 from experiments.setting import fresh_truth, make_ready
 
 RUNS = 5

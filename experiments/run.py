@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bidder.core.book import Book
 from experiments.accounting import account
 from experiments.drivers.batch import Progress, run_batch
+from experiments.drivers.events import run_events
 from experiments.drivers.ledger import Ledger
 from experiments.results.manifest import Manifest, scenario_hash
 from experiments.results.tables import Tables, build_tables
@@ -27,7 +28,7 @@ class Outcome(NamedTuple):
     scenario_yaml: str
 
 
-DRIVERS: dict[str, Driver] = {"batch": run_batch}
+DRIVERS: dict[str, Driver] = {"batch": run_batch, "events": run_events}
 
 
 def run_scenario(scenario: Scenario, command: str, progress: Progress | None = None) -> Outcome:

@@ -20,7 +20,17 @@ ALLOWED: dict[str, set[str] | None] = {
     "dmp": {"dmp", "numpy", "numba", "pyroaring"},
     "bidder/core": {"bidder.core", "numpy", "numba"},
     "bidder": {"bidder", "dmp", "openrtb", "numpy", "numba", "msgspec"},
-    "bidder/server": {"bidder", "dmp", "openrtb", "numpy", "numba", "msgspec", "aiohttp", "prometheus_client", "uvloop"},
+    "bidder/server": {
+        "bidder",
+        "dmp",
+        "openrtb",
+        "numpy",
+        "numba",
+        "msgspec",
+        "aiohttp",
+        "prometheus_client",
+        "uvloop",
+    },
     "exchange_sim": {"exchange_sim", "openrtb", "simpy", "numpy", "numba", "msgspec"},
     "experiments": None,
 }

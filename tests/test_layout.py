@@ -15,7 +15,13 @@ LONGEST = 400
 VAGUE = {"utils", "util", "manager", "managers", "misc", "helpers", "helper", "common"}
 
 # Put together from pieces, so that this file does not hold them itself.
-REGISTRIES = ("pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "conda" + ".anaconda.org", "index-url " + "http")
+REGISTRIES = (
+    "pypi" + ".org",
+    "python" + "hosted.org",
+    "npm" + "js.org",
+    "conda" + ".anaconda.org",
+    "index-url " + "http",
+)
 MACHINE = re.compile(r"(?<![\w.])/(?:" + "|".join(("wo" + "rk", "ho" + "me", "Us" + "ers", "ro" + "ot")) + r")/\w")
 
 
@@ -51,7 +57,9 @@ def undocumented(tree: ast.Module) -> list[str]:
 
     def visit(body: list[ast.stmt], prefix: str) -> None:
         for node in body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            ):
                 if ast.get_docstring(node) is None:
                     found.append(prefix + node.name)
                 if isinstance(node, ast.ClassDef):
@@ -95,7 +103,9 @@ def test_no_registry_and_no_path_of_a_machine_in_any_file() -> None:
 
 
 def test_the_checks_see_what_they_look_for() -> None:
-    assert undocumented(ast.parse("def f(): ...\nclass A:\n    '''A.'''\n    def g(self): ...\n    def _h(self): ...")) == [
+    assert undocumented(
+        ast.parse("def f(): ...\nclass A:\n    '''A.'''\n    def g(self): ...\n    def _h(self): ...")
+    ) == [
         "f",
         "A.g",
     ]

@@ -165,7 +165,9 @@ def _fate(response: BidResponse) -> int:
     """The fate a no-bid code stands for."""
     fate = -1 if response.nbr is None else reason_of(response.nbr)
     if not 0 <= fate <= CAPPED:
-        raise RunError(f"the bidder refused request {response.id} with no-bid code {response.nbr}, which is not its own")
+        raise RunError(
+            f"the bidder refused request {response.id} with no-bid code {response.nbr}, which is not its own"
+        )
     return fate
 
 

@@ -83,9 +83,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         """The simulation's clock."""
         return self._env.now
 
-    def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
         """Run *callback* in this moment, after what is already waiting."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
@@ -119,9 +117,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         """A future of this loop."""
         return asyncio.Future(loop=self)
 
-    def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None
-    ) -> asyncio.Task[Any]:
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
         """A task of this loop; it takes its first step when the loop next runs."""
         return asyncio.Task(coro, loop=self, name=name, context=context)
 

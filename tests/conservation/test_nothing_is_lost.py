@@ -16,7 +16,7 @@ from exchange_sim.draws import AUCTION_OF, key_of
 from exchange_sim.rivals import best_rival_nanos
 from experiments.drivers.ledger import FATE_OUTBID, FATE_TIMED_OUT, FATE_WON, RESULT_OUTBID, RESULT_WON
 from experiments.scenario.parts import duration_s
-from openrtb.money import cpm_to_nanos, units_to_nanos
+from openrtb.money import units_to_nanos
 from tests.oracles.markets import INTERPRETED, random_market
 
 seeds = st.integers(0, 2**32 - 1)

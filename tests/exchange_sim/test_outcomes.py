@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from exchange_sim.draws import AUCTION_OF, CLICK, CONVERSION, DELAY, key_of, uniform
 from exchange_sim.outcomes import draw_organic, expose
-from exchange_sim.people import fits, in_market, person_key
 from exchange_sim.pending import PENDING
+from exchange_sim.people import fits, in_market, person_key
 from exchange_sim.world import OPPORTUNITY
 from tests.oracles import market as oracle
 from tests.oracles.worlds import world_of

@@ -75,9 +75,7 @@ def random_market(seed: int, *, learned: bool | None = None) -> dict[str, Any]:
             "kind": rng.choice(["first_price", "second_price"]),
             "tie": rng.choice(["rival", "bidder", "coin"]),
         },
-        "campaigns": {
-            f"c{k}": _campaign(rng, requests, days, bool(deals), learned) for k in range(rng.randint(1, 8))
-        },
+        "campaigns": {f"c{k}": _campaign(rng, requests, days, bool(deals), learned) for k in range(rng.randint(1, 8))},
     }
 
 
