@@ -1,4 +1,4 @@
-"""The documentation against the program: commands, options, make targets, links, paths, the version, the import table."""
+"""The documentation against the program: commands, options, make targets, links, paths, version, table of imports."""
 
 from __future__ import annotations
 
