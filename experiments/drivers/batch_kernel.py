@@ -109,9 +109,7 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
 
 
 @kernel
-def record_market(
-    world: World, tallies: Tallies, slot_ix: int, best_nanos: int, won: bool, revenue_nanos: int
-) -> None:
+def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int, won: bool, revenue_nanos: int) -> None:
     """Count a request for its seller: the price to beat, whether anybody bought, and what it earned (maybe nothing)."""
     floor_nanos = world.slots["floor_nanos"][slot_ix]
     market_nanos = max(best_nanos, floor_nanos)

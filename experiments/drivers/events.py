@@ -64,7 +64,7 @@ class EventsRun:
         self._progress = progress
         self._world = setting.world
         self.env = ExactEnvironment(0.0)
-        self.loop = LockstepLoop(self.env)
+        self.loop = LockstepLoop(self.env)  # type: ignore[abstract]  # what needs an operating system is left out
         scenario = setting.scenario
         self.desk = Desk(
             setting.new_book(),

@@ -75,4 +75,7 @@ def draw_all_signals(world: World, opps: NDArray[np.void], signals: NDArray[np.i
 def purchase_key(world: World, purchases: NDArray[np.void], at: int) -> np.uint64:
     """Key of a purchase: who buys what and when, whatever came before it."""
     moment = np.float64(purchases["time_s"][at]).view(np.uint64)
-    return mix(key_of(world.seed_key + world.products["key"][purchases["product_ix"][at]], WIRE, purchases["person_ix"][at]) + moment)
+    return mix(
+        key_of(world.seed_key + world.products["key"][purchases["product_ix"][at]], WIRE, purchases["person_ix"][at])
+        + moment
+    )

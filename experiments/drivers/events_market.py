@@ -1,4 +1,4 @@
-"""The market's records in the `events` driver: clearing, exposures and purchases in growing arrays, becoming a ledger."""
+"""The market's records in the `events` driver: what is cleared, shown and bought, in growing arrays."""
 
 from __future__ import annotations
 
@@ -164,7 +164,9 @@ def _fate(response: BidResponse) -> int:
     """The fate a no-bid code stands for."""
     fate = -1 if response.nbr is None else reason_of(response.nbr)
     if not 0 <= fate <= CAPPED:
-        raise RunError(f"the bidder refused request {response.id} with no-bid code {response.nbr}, which is not its own")
+        raise RunError(
+            f"the bidder refused request {response.id} with no-bid code {response.nbr}, which is not its own"
+        )
     return fate
 
 

@@ -14,12 +14,13 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from functools import partial
 from heapq import heappush
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import simpy
 from simpy.events import NORMAL
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
 class ExactEnvironment(simpy.Environment):
@@ -90,7 +91,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         return self._env.now
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[Arguments]], object], *args: Unpack[Arguments], context: Context | None = None
     ) -> asyncio.Handle:
         """Run *callback* in this moment, after what is already waiting."""
         handle = asyncio.Handle(callback, args, self, context)
@@ -98,13 +99,21 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: Unpack[Arguments],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run *callback* in *delay* simulated seconds."""
         return self.call_at(self._env.now + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: Unpack[Arguments],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run *callback* at a simulated time; one in the past means now."""
         timer = asyncio.TimerHandle(when, callback, args, self, context)
@@ -125,9 +134,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         """A future of this loop."""
         return asyncio.Future(loop=self)
 
-    def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None
-    ) -> asyncio.Task[Any]:
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
         """A task of this loop; it takes its first step when the loop next runs."""
         return asyncio.Task(coro, loop=self, name=name, context=context)
 

@@ -86,7 +86,9 @@ def request(changed: dict[str, Any] | None = None, **changes: Any) -> BidRequest
     """A request the desk understands."""
     values: dict[str, Any] = {
         "id": "r",
-        "imp": [Imp(**{"id": "1", "banner": Banner(300, 250), "tagid": "paper/top", "bidfloor": 0.5, **(changed or {})})],
+        "imp": [
+            Imp(**{"id": "1", "banner": Banner(300, 250), "tagid": "paper/top", "bidfloor": 0.5, **(changed or {})})
+        ],
         "site": Site(publisher=Publisher("paper")),
         "device": Device(int(DeviceType.PERSONAL_COMPUTER), Geo(city="town")),
         "user": User("p0"),

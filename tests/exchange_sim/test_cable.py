@@ -53,7 +53,9 @@ def test_notices_are_lost_and_doubled_in_their_shares() -> None:
     error = 4 * 0.5 / np.sqrt(len(KEYS))
     assert np.mean([len(delays) == 0 for delays in copies]) == pytest.approx(0.2, abs=error)
     assert np.mean([len(delays) == 2 for delays in copies if delays]) == pytest.approx(0.25, abs=error)
-    assert all(delays[0] == wire.delay_ms(wire.notice, key, NOTICE) for delays, key in zip(copies, KEYS, strict=True) if delays)
+    assert all(
+        delays[0] == wire.delay_ms(wire.notice, key, NOTICE) for delays, key in zip(copies, KEYS, strict=True) if delays
+    )
     assert all(delays[1] > delays[0] for delays in copies if len(delays) == 2)
     worse = Wire(notice=wire.notice, lost_share=0.4, duplicated_share=0.25)
     assert all(not worse.notice_delays_ms(key) for key, delays in zip(KEYS, copies, strict=True) if not delays)

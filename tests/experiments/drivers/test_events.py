@@ -111,7 +111,9 @@ def test_budgets_and_sums_hold_at_every_step(case: str, wire: str) -> None:
 
 def test_late_wins_are_refused_when_the_money_is_gone() -> None:
     """Reservations run out before their notices arrive, so the desk bids its money several times over and disputes."""
-    run = EventsRun(ready("parity-first-price", {**SLOW_NOTICES, "reservation_s": 0.001}, "campaigns.tyres-wide.pacing=asap"))
+    run = EventsRun(
+        ready("parity-first-price", {**SLOW_NOTICES, "reservation_s": 0.001}, "campaigns.tyres-wide.pacing=asap")
+    )
     run.env.run()
     ledger, book = run.end()
     assert run.desk.counts.refused > 0
@@ -143,7 +145,8 @@ def test_caps_hold_while_no_notice_is_lost(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_ms", "response_ms", "in_time"), [(50, 50, True), (30, 70, True), (0, 100, True), (60, 40.5, False), (101, 0, False)]
+    ("request_ms", "response_ms", "in_time"),
+    [(50, 50, True), (30, 70, True), (0, 100, True), (60, 40.5, False), (101, 0, False)],
 )
 def test_an_answer_is_late_only_after_tmax(request_ms: float, response_ms: float, in_time: bool) -> None:
     """Exactly `tmax` is in time; a late bid holds its money until it expires and never wins."""
