@@ -17,8 +17,8 @@ from bidder.core.decide import decide
 from exchange_sim.kernel import kernel
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import World
-from experiments.drivers.batch import _Run, run_batch
-from experiments.drivers.batch_kernel import Desk, _warm, clear_opportunity, see
+from experiments.drivers.batch import BatchRun, run_batch
+from experiments.drivers.batch_kernel import Desk, clear_opportunity, see, warm
 from experiments.drivers.ledger import Tallies
 from experiments.setting import make_ready
 
@@ -42,7 +42,7 @@ def _run_to(
     while True:
         n = draw_opportunities(world, opps, opps.shape[0], cursor, until_s)
         if last >= WARM:
-            desk.warmth[0] = _warm(world, book, rows, opps, n)
+            desk.warmth[0] = warm(world, book, rows, opps, n)
         if last >= SEE:
             for i in range(n):
                 see(world, book, opps, i, desk.impression)
@@ -61,7 +61,7 @@ def _run_to(
 def measure(auctions: int = 1_000_000) -> list[tuple[str, float]]:
     """(stage, nanoseconds per auction) of the batch loop, the writers (book, ledger, outcomes) last."""
     setting = make_ready(benchmark_scenario(auctions))
-    run = _Run(setting, None)
+    run = BatchRun(setting, None)
     started = time.process_time()
     for start_s, end_s in setting.ticks():
         run.tick(start_s, end_s)
@@ -71,7 +71,7 @@ def measure(auctions: int = 1_000_000) -> list[tuple[str, float]]:
     return [*stages, ("book, ledger, outcomes", total_ns - cuts[-1]), ("all", total_ns)]
 
 
-def _cut(stage: int, run: _Run, end_s: float) -> int:
+def _cut(stage: int, run: BatchRun, end_s: float) -> int:
     tallies = run.setting.new_tallies()
     return _run_to(stage, run.world, run.book, run.rows, run.desk, tallies, np.array([0.0, end_s - 86400.0]), end_s)
 

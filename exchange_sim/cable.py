@@ -99,12 +99,15 @@ class Wire:
         return self.lost_share == 0.0 and self.duplicated_share == 0.0 and self.notice.fixed_ms is not None
 
     def notice_delays_ms(self, key: np.uint64) -> list[float]:
-        """Delays of all copies of an auction's win or loss notice that arrive: none, one or two."""
+        """Delays of all copies of an auction's win or loss notice that arrive: none, one or two.
+
+        The second is sent again when the first has arrived, its receipt being what got lost.
+        """
         if self.lost_share > 0.0 and draw_wire(key, LOST) < self.lost_share:
             return []
         delays = [self.delay_ms(self.notice, key, NOTICE)]
         if self.duplicated_share > 0.0 and draw_wire(key, DUPLICATED) < self.duplicated_share:
-            delays.append(self.delay_ms(self.notice, key, DUPLICATE))
+            delays.append(delays[0] + self.delay_ms(self.notice, key, DUPLICATE))
         return delays
 
 

@@ -30,9 +30,10 @@ def direct(kernel: Function, *examples: Any) -> Function:
     kernel that takes the book. Whoever calls the result answers for the same types, dtypes and contiguity every time.
     With the JIT off it is the function itself.
     """
-    if not hasattr(kernel, "overloads"):
+    dispatcher: Any = kernel
+    if not hasattr(dispatcher, "overloads"):
         return kernel
     signature = tuple(typeof(example) for example in examples)
-    kernel.compile(signature)
-    compiled: Function = kernel.overloads[signature].entry_point
+    dispatcher.compile(signature)
+    compiled: Function = dispatcher.overloads[signature].entry_point
     return compiled

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from experiments.cli.interrupts import held_interrupts
 
 if TYPE_CHECKING:
     from experiments.drivers.batch import Progress
@@ -40,7 +42,7 @@ def run(
     plan = load(scenario, changes)
     path = run_path(out, plan.name, datetime.now())
     with RunDirectory(path) as directory:
-        with _progress_bar(plan) as progress:
+        with held_interrupts() as check, _progress_bar(plan, check) as progress:
             outcome = run_scenario(plan, f"bidlab run {path / 'scenario.yaml'}", progress)
         directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
     summary = summarise(outcome.tables, plan.currency)
@@ -64,10 +66,13 @@ def _show(summary: dict[str, object]) -> None:
 
 
 @contextmanager
-def _progress_bar(scenario: Scenario) -> Iterator[Progress | None]:
-    """A bar on stderr with simulated time, auctions per second and spend; silent off a terminal."""
+def _progress_bar(scenario: Scenario, check: Callable[[], None]) -> Iterator[Progress]:
+    """A bar on stderr with simulated time, auctions per second and spend; silent off a terminal.
+
+    *check* is called at every step.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield lambda time_s, auctions, spend_nanos: check()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -85,6 +90,7 @@ def _progress_bar(scenario: Scenario) -> Iterator[Progress | None]:
         task = bar.add_task(waiting, total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
 
         def progress(time_s: float, auctions: int, spend_nanos: int) -> None:
+            check()
             elapsed = bar.tasks[0].elapsed or 0.0
             bar.update(
                 task,

@@ -38,14 +38,14 @@ Progress = Callable[[float, int, int], None]
 
 def run_batch(setting: Setting, progress: Progress | None = None) -> tuple[Ledger, Book]:
     """Run *setting* to its end; returns the ledger and the bidder's final book."""
-    run = _Run(setting, progress)
+    run = BatchRun(setting, progress)
     env = simpy.Environment()
     env.process(run.ticks(env))
     env.run()
     return run.ledger(), run.book
 
 
-class _Run:
+class BatchRun:
     """State of one run between ticks."""
 
     def __init__(self, setting: Setting, progress: Progress | None) -> None:

@@ -202,7 +202,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
 
 
 @kernel
-def _warm(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], n: int) -> float:
+def warm(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], n: int) -> float:
     """Touch each person's memory once, back to back: the loads overlap instead of stalling one decision each."""
     seen = 0.0
     for i in range(n):
@@ -231,7 +231,7 @@ def advance(
     while done < most and free_entries(book) >= block_entries(book, block):
         wanted = min(most - done, block)
         n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        desk.warmth[0] = _warm(world, book, rows, desk.opportunities, n)
+        desk.warmth[0] = warm(world, book, rows, desk.opportunities, n)
         for i in range(n):
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
             _run_auction(world, book, rows, desk, tallies, i)

@@ -24,7 +24,7 @@ from experiments.drivers.batch import Progress
 from experiments.drivers.events_kernel import draw_all_signals
 from experiments.drivers.events_market import EventsMarket
 from experiments.drivers.ledger import Ledger
-from experiments.drivers.lockstep import LockstepLoop, delay_until
+from experiments.drivers.lockstep import ExactEnvironment, LockstepLoop
 from experiments.setting import Setting
 from openrtb.messages import BidRequest, BidResponse
 from openrtb.notices import Notice
@@ -36,8 +36,8 @@ BLOCK = 256
 def run_events(setting: Setting, progress: Progress | None = None) -> tuple[Ledger, Book]:
     """Run *setting* to its end; returns the ledger and the bidder's final book."""
     run = EventsRun(setting, progress)
-    run.to_the_end()
-    return run.market.ledger(), run.desk.book
+    run.env.run()
+    return run.end()
 
 
 class LockstepPort:
@@ -63,8 +63,8 @@ class EventsRun:
         self._setting = setting
         self._progress = progress
         self._world = setting.world
-        self.env = simpy.Environment(0.0)
-        self.loop = LockstepLoop(self.env)
+        self.env = ExactEnvironment(0.0)
+        self.loop = LockstepLoop(self.env)  # type: ignore[abstract]  # what needs an operating system is left out
         scenario = setting.scenario
         self.desk = Desk(
             setting.new_book(),
@@ -87,20 +87,20 @@ class EventsRun:
         )
         self.exchange = Exchange(self.env, wire, requests, port, self.market)
         self._cursor = np.zeros(2)
-
-    def to_the_end(self) -> None:
-        """Run until nothing is on its way any more; what is then still in flight expires."""
         self.env.process(self._ticks())
         self.env.process(self._traffic())
-        self.env.run()
+
+    def end(self) -> tuple[Ledger, Book]:
+        """Once nothing is on its way any more: what is still in flight expires; the ledger and the bidder's book."""
         self.desk.expire(math.inf)
+        return self.market.ledger(), self.desk.book
 
     def _ticks(self) -> Generator[simpy.Event, Any, None]:
         """The SimPy process of the control interval: the bidder's tick at its start."""
         for _, end_s in self._setting.ticks():
             self.desk.tick()
             self.market.draw_organic(end_s)
-            yield self.env.timeout(delay_until(self.env.now, end_s))
+            yield self.env.at(end_s)
             if self._progress is not None:
                 self._progress(end_s, self.market.auctions, self.market.spent_nanos)
 
@@ -110,7 +110,7 @@ class EventsRun:
         while True:
             arrivals = self._next_arrivals()
             for i, time_s in enumerate(arrivals.time_s):
-                yield env.timeout(delay_until(env.now, time_s))
+                yield env.at(time_s)
                 start(env, Auction(exchange, arrivals, i).run())
             if len(arrivals.time_s) < BLOCK:
                 return

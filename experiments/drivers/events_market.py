@@ -1,4 +1,4 @@
-"""The market's records in the `events` driver: clearing, exposures and purchases in growing arrays, becoming a ledger."""
+"""The market's records in the `events` driver: what is cleared, shown and bought, in growing arrays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import simpy
 from numpy.typing import NDArray
 
 from bidder.codec import reason_of
@@ -21,7 +20,7 @@ from exchange_sim.requests import Arrivals
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
 from experiments.drivers.ledger import EXPOSURE, FATE_TIMED_OUT, PURCHASE, RESULT_TIMED_OUT, Ledger
-from experiments.drivers.lockstep import delay_until
+from experiments.drivers.lockstep import ExactEnvironment
 from experiments.errors import RunError
 from experiments.setting import Setting
 from openrtb.messages import Bid, BidResponse
@@ -35,7 +34,7 @@ FIRST_ROOM = 4096
 class EventsMarket:
     """Implements `exchange_sim.exchange.Market` and delivers purchases when they come due."""
 
-    def __init__(self, env: simpy.Environment, setting: Setting, wire: Wire, bidder: Bidder, desk: Desk) -> None:
+    def __init__(self, env: ExactEnvironment, setting: Setting, wire: Wire, bidder: Bidder, desk: Desk) -> None:
         self.auctions = 0
         self.spent_nanos = 0
         self._env, self._setting, self._wire, self._bidder, self._desk = env, setting, wire, bidder, desk
@@ -123,7 +122,7 @@ class EventsMarket:
         due_s = float(self._pending["due_s"][0])
         if due_s < self._next_due_s:
             self._next_due_s = due_s
-            alarm = self._env.timeout(delay_until(self._env.now, max(due_s, self._env.now)))
+            alarm = self._env.at(due_s)
             assert alarm.callbacks is not None
             alarm.callbacks.append(lambda _: self._deliver_due(due_s))
 

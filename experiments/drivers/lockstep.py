@@ -7,34 +7,41 @@ Callbacks run in the order they were scheduled, so two runs are the same to the 
 from __future__ import annotations
 
 import asyncio
-import math
 import types
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from functools import partial
-from typing import Any, TypeVar
+from heapq import heappush
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import simpy
+from simpy.events import NORMAL
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
-def delay_until(now_s: float, target_s: float) -> float:
-    """The delay after which a SimPy clock reads *target_s* exactly, where `target_s - now_s` may be rounded."""
-    delay_s = target_s - now_s
-    while now_s + delay_s < target_s:
-        delay_s = math.nextafter(delay_s, math.inf)
-    while now_s + delay_s > target_s:
-        delay_s = math.nextafter(delay_s, 0.0)
-    return max(delay_s, 0.0)
+class ExactEnvironment(simpy.Environment):
+    """A SimPy environment that can also be asked for a moment rather than a delay.
+
+    `now + (moment - now)` is not always the moment: rounding may miss it by a bit, and with it the exact parity of the
+    drivers. SimPy's queue holds moments anyway.
+    """
+
+    def at(self, moment_s: float) -> simpy.Event:
+        """An event that happens when the clock reads *moment_s* exactly (now, when that has passed)."""
+        event = simpy.Event(self)
+        event._ok, event._value = True, None
+        heappush(self._queue, (max(moment_s, self._now), NORMAL, next(self._eid), event))
+        return event
 
 
 class LockstepLoop(asyncio.AbstractEventLoop):
     """The part of an event loop that needs no operating system: tasks, futures, timers."""
 
-    def __init__(self, env: simpy.Environment) -> None:
+    def __init__(self, env: ExactEnvironment) -> None:
         self._env = env
         self._ready: deque[asyncio.Handle] = deque()
         self._failure: BaseException | None = None
@@ -83,24 +90,34 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         """The simulation's clock."""
         return self._env.now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[Unpack[Arguments]], object], *args: Unpack[Arguments], context: Context | None = None
+    ) -> asyncio.Handle:
         """Run *callback* in this moment, after what is already waiting."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: Unpack[Arguments],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run *callback* in *delay* simulated seconds."""
         return self.call_at(self._env.now + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: Unpack[Arguments],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run *callback* at a simulated time; one in the past means now."""
         timer = asyncio.TimerHandle(when, callback, args, self, context)
-        alarm = self._env.timeout(delay_until(self._env.now, max(when, self._env.now)))
+        alarm = self._env.at(when)
         assert alarm.callbacks is not None
         alarm.callbacks.append(lambda _: self._ring(timer))
         return timer

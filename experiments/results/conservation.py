@@ -56,8 +56,8 @@ def _identities(tables: Tables) -> Iterator[tuple[str, bool]]:
     yield "purchases credited = credited by campaign", credited == _nonzero(campaigns, "attributed_conversions")
     caused = counts_by(sales, "truth_campaign_id")
     yield "purchases caused = caused by campaign", caused == _nonzero(campaigns, "truth_conversions")
-    within = pc.less_equal(campaigns["spend_nanos"], campaigns["budget_nanos"])
-    yield "no campaign spent more than its budget", pc.all(within, min_count=0).as_py()
+    within = pc.less_equal(campaigns["billed_nanos"], campaigns["budget_nanos"])
+    yield "no campaign was billed more than its budget", pc.all(within, min_count=0).as_py()
 
 
 def _sum(table: pa.Table, column: str) -> int:

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +69,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._made_parent = False
         self._partial = self.path.with_name(f".partial-{self.path.name}-{uuid.uuid4().hex[:8]}")
 
     def __enter__(self) -> Self:
@@ -75,6 +77,7 @@ class RunDirectory:
         try:
             if self.path.exists() or self.path.is_symlink():
                 raise FileExistsError(errno.EEXIST, "exists", str(self.path))
+            self._made_parent = not self.path.parent.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._partial.mkdir()
         except OSError as error:
@@ -85,6 +88,9 @@ class RunDirectory:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         shutil.rmtree(self._partial, ignore_errors=True)
+        if self._made_parent and not self.path.exists():
+            with suppress(OSError):
+                self.path.parent.rmdir()  # only when it is empty
 
     def write(self, tables: Tables, manifest: Manifest, scenario_yaml: str, *, report: bool = True) -> Path:
         """Write the whole run and give it its name; returns its path.

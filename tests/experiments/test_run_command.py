@@ -141,4 +141,22 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130, stderr
     assert stdout == ""
     assert stderr == "bidlab: interrupted; nothing was left behind\n"
-    assert list(out.iterdir()) == []
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_kernels_are_compiled_is_not_lost(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*BIDLAB, "run", "learning", "--out", str(tmp_path / "runs")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")},
+    )
+    time.sleep(6.0)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 130, stderr
+    assert stdout == ""
+    assert stderr == "bidlab: interrupted; nothing was left behind\n"
+    assert not (tmp_path / "runs").exists()
