@@ -1,4 +1,4 @@
-"""House rules that can be read off the files: docstrings, names, lengths, and nothing about the machine or registries."""
+"""House rules that can be read off the files: docstrings, names, lengths, nothing about machines or registries."""
 
 from __future__ import annotations
 

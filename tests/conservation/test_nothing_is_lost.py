@@ -155,7 +155,7 @@ def consent_is_kept(done: Any) -> None:
     for row in rows[rows["consent"] == 0]:
         plan = done.setting.plans[row["campaign_ix"]]
         target = plan.target
-        assert not (target.any_segments or target.all_segments or target.none_segments or target.fence or plan.caps)
+        assert not any((target.any_segments, target.all_segments, target.none_segments, target.fence, plan.caps))
     purchases = done.ledger.purchases
     assert (consent[purchases["person_ix"][purchases["attributed_ix"] >= 0]] == 1).all()
     assert not done.setting.audience.rows[consent == 0].any()

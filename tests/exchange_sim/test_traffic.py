@@ -1,4 +1,4 @@
-"""Traffic: arrivals against inverting the intensity, who and where against the shares, and independence of block size."""
+"""Traffic: arrivals against inverting the intensity, who and where against the shares, whatever the block size."""
 
 from __future__ import annotations
 

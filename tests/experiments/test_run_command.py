@@ -39,8 +39,9 @@ def test_a_run_leaves_what_the_design_promises(tmp_path: Path) -> None:
     assert done.stderr == ""
     run = only_run(tmp_path)
     assert {file.name for file in run.iterdir()} >= {
-        "manifest.json", "scenario.yaml", "summary.csv", "report.html", "plots", *(f"{table}.parquet" for table in TABLES)
-    }  # fmt: skip
+        *("manifest.json", "scenario.yaml", "summary.csv", "report.html", "plots"),
+        *(f"{table}.parquet" for table in TABLES),
+    }
     assert str(run / "report.html") in done.stdout
 
 

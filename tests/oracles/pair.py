@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -74,7 +75,7 @@ class Pair:
         assert (got[0], got[1], got[2], REASONS[got[3]]) == expected
         return int(got[0]), int(got[1])
 
-    # -- operations, each done to both ----------------------------------------------------------------------------------
+    # -- operations, each done to both
 
     def buy(self, c: int, person_ix: int, slot_ix: int, price: int) -> None:
         """Bid and win at once."""
@@ -123,7 +124,7 @@ class Pair:
         settle.tick(self.book, self.now_s)
         self.oracle.tick(self.now_s)
 
-    # -- comparison -------------------------------------------------------------------------------------------------------
+    # -- comparison
 
     def check(self) -> None:
         """The whole book against the oracle's accounts."""
@@ -156,6 +157,6 @@ class Pair:
         """No two people's blocks of memory overlap, and every list fits its block."""
         persons: Sequence[Any] = self.book.persons
         blocks = sorted((int(p["start"]), int(p["room"])) for p in persons if p["room"])
-        for (start, room), (following, _) in zip(blocks, blocks[1:], strict=False):
+        for (start, room), (following, _) in pairwise(blocks):
             assert start + room <= following
         assert all(p["count"] <= p["room"] for p in persons)

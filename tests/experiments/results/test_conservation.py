@@ -42,8 +42,8 @@ def test_one_too_many_is_found(table: str, column: str, words: list[str]) -> Non
 
 def test_a_nano_above_the_budget_is_found() -> None:
     columns = synthetic_run.columns()
-    columns["campaigns"]["budget_nanos"] = np.array(columns["campaigns"]["spend_nanos"])
+    columns["campaigns"]["budget_nanos"] = np.array(columns["campaigns"]["billed_nanos"])
     assert all(kept for _, kept in identities(build_tables(columns)))
     columns["campaigns"]["budget_nanos"][2] -= 1
     broken = [words for words, kept in identities(build_tables(columns)) if not kept]
-    assert broken == ["no campaign spent more than its budget"]
+    assert broken == ["no campaign was billed more than its budget"]
