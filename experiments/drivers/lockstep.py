@@ -91,7 +91,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         return self._env.now
 
     def call_soon(
-        self, callback: Callable[[Unpack[Arguments]], object], *args: Unpack[Arguments], context: Context | None = None
+        self, callback: Callable[[Unpack[Arguments]], object], *args: *Arguments, context: Context | None = None
     ) -> asyncio.Handle:
         """Run *callback* in this moment, after what is already waiting."""
         handle = asyncio.Handle(callback, args, self, context)
@@ -102,7 +102,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         self,
         delay: float,
         callback: Callable[[Unpack[Arguments]], object],
-        *args: Unpack[Arguments],
+        *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run *callback* in *delay* simulated seconds."""
@@ -112,7 +112,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         self,
         when: float,
         callback: Callable[[Unpack[Arguments]], object],
-        *args: Unpack[Arguments],
+        *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run *callback* at a simulated time; one in the past means now."""
