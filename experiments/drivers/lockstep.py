@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from functools import partial
 from heapq import heappush
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import simpy
 from simpy.events import NORMAL
@@ -91,7 +91,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
         return self._env.now
 
     def call_soon(
-        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+        self, callback: Callable[[Unpack[Arguments]], object], *args: *Arguments, context: Context | None = None
     ) -> asyncio.Handle:
         """Run *callback* in this moment, after what is already waiting."""
         handle = asyncio.Handle(callback, args, self, context)
@@ -101,7 +101,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
     def call_later(
         self,
         delay: float,
-        callback: Callable[[*Arguments], object],
+        callback: Callable[[Unpack[Arguments]], object],
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
@@ -111,7 +111,7 @@ class LockstepLoop(asyncio.AbstractEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[[*Arguments], object],
+        callback: Callable[[Unpack[Arguments]], object],
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:

@@ -21,10 +21,10 @@ DAY_FIELDS = ("day_ix", "spent_day_nanos")
 """A bid in flight opens a campaign's new day, a bought impression does so in `batch`: compared by what they mean."""
 
 
-def ready(case: str, seed: int) -> Setting:
+def ready(case: str, seed: int, **changes: object) -> Setting:
     """The case with another seed."""
     scenario = load(CASES / f"{case}.yaml")
-    return make_ready(scenario.model_copy(update={"seed": seed}))
+    return make_ready(scenario.model_copy(update={"seed": seed, **changes}))
 
 
 def assert_equal_ledgers(a: Ledger, b: Ledger) -> None:
@@ -49,6 +49,7 @@ def assert_equal_books(a: Book, b: Book, end_s: float) -> None:
     np.testing.assert_array_equal(a.prices, b.prices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("case", ["parity-first-price", "parity-second-price", "parity-learned"])
 def test_events_equals_batch(case: str, seed: int) -> None:
@@ -60,5 +61,15 @@ def test_events_equals_batch(case: str, seed: int) -> None:
     assert fates[FATE_WON] > 100
     assert fates[FATE_OUTBID] > 100
     assert len(batch.purchases) > 10
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+
+
+def test_events_equals_batch_for_an_hour() -> None:
+    """The same at a size that runs with the compiler off."""
+    setting = ready("parity-learned", 4, days=1 / 24)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    assert len(batch.exposures) > 100
     assert_equal_ledgers(batch, events)
     assert_equal_books(batch_book, events_book, setting.end_s)

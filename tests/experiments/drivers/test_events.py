@@ -122,6 +122,7 @@ def test_late_wins_are_refused_when_the_money_is_gone() -> None:
     assert_adds_up(run, ledger, book)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["parity-first-price", "parity-second-price"])
 def test_caps_hold_while_no_notice_is_lost(case: str) -> None:
     """Counted at the moment the bidder saw the request: the one it can act on."""
@@ -144,6 +145,7 @@ def test_caps_hold_while_no_notice_is_lost(case: str) -> None:
     assert capped > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("request_ms", "response_ms", "in_time"),
     [(50, 50, True), (30, 70, True), (0, 100, True), (60, 40.5, False), (101, 0, False)],
@@ -170,6 +172,7 @@ def test_an_answer_is_late_only_after_tmax(request_ms: float, response_ms: float
         assert len(ledger.exposures) == book.campaigns["spent_nanos"].sum() == 0
 
 
+@pytest.mark.slow
 def test_duplicated_notices_change_nothing() -> None:
     """The same run with half of the notices doubled."""
     wire = {**ROUGH, "lost_notices": 0.0, "duplicated_notices": 0.0}
@@ -189,6 +192,7 @@ def test_duplicated_notices_change_nothing() -> None:
     assert_same(once.end(), twice.end())
 
 
+@pytest.mark.slow
 def test_the_same_run_twice() -> None:
     """Random delays and accidents included."""
     setting = ready("parity-second-price", ROUGH)
