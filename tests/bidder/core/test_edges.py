@@ -88,6 +88,7 @@ def test_last_touch_is_the_latest_whatever_the_order_in_memory() -> None:
     settle.buy(book, 2, 0, 1, 1, 2.0)
     settle.release(book, 0, 0, 10, day_ix)
     assert book.memory["campaign_ix"][book.persons["start"][0]] == 2
+    assert settle.convert(book, 0, 0, 5, 3.0) == 2, "both exposures are young enough"
     assert settle.convert(book, 0, 0, 5, 2.0 + HOUR_S) == 2
     assert settle.convert(book, 0, 0, 5, 2.25 + HOUR_S) == -1
     assert settle.convert(book, 0, -1, 5, 2.0) == -1
