@@ -115,7 +115,7 @@ class Codec:
         """The campaign's bid as the wire wants it; *deal_ix* -1: on the open market."""
         campaign_id = self._campaign_ids[campaign_ix]
         deal_id = self._deal_ids[deal_ix] if deal_ix >= 0 else None
-        return Bid(bid_id, imp.id, nanos_to_cpm(bid_nanos), campaign_id, campaign_id, deal_id)
+        return Bid(bid_id, imp.id, nanos_to_cpm(int(bid_nanos)), campaign_id, campaign_id, deal_id)
 
     def response(self, request: BidRequest, bids: list[Bid]) -> BidResponse:
         """An answer with bids."""
