@@ -1,4 +1,4 @@
-"""House rules that can be read off the files: docstrings, names, lengths, nothing about machines or registries."""
+"""House rules that can be read off the files: docstrings, names, lengths; no word of the machine or of registries."""
 
 from __future__ import annotations
 

@@ -138,8 +138,8 @@ def prices_are_right(done: Any) -> None:
         key = np.uint64(key_of(world.seed_key, AUCTION_OF, int(row["auction_ix"])))
         best = int(best_rival_nanos(world, int(slot["rivals_ix"]), key))
         rival = best if best >= open_floor else 0
-        assert floor <= price <= bid
-        assert bid >= rival
+        assert price >= floor
+        assert bid >= max(price, rival)
         assert price == (max(floor, rival) if second_price else bid)
         if bid == rival:
             assert scenario.auction.tie != "rival"
@@ -155,7 +155,8 @@ def consent_is_kept(done: Any) -> None:
     for row in rows[rows["consent"] == 0]:
         plan = done.setting.plans[row["campaign_ix"]]
         target = plan.target
-        assert not any((target.any_segments, target.all_segments, target.none_segments, target.fence, plan.caps))
+        rules = (target.any_segments, target.all_segments, target.none_segments, target.fence, plan.caps)
+        assert not any(rules)
     purchases = done.ledger.purchases
     assert (consent[purchases["person_ix"][purchases["attributed_ix"] >= 0]] == 1).all()
     assert not done.setting.audience.rows[consent == 0].any()

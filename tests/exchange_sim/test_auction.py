@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_sim.auction import beats, clear
@@ -14,6 +14,7 @@ from tests.oracles import market as oracle
 prices = st.integers(0, 6)
 
 
+@settings(max_examples=400)
 @given(
     second_price=st.booleans(),
     we_win_ties=st.booleans(),
@@ -30,8 +31,6 @@ def test_clearing_is_sorting(
     kind, tie = (SECOND_PRICE if second_price else FIRST_PRICE), (TIE_BIDDER if we_win_ties else TIE_RIVAL)
     got = clear(kind, tie, np.uint64(1), bid, our_floor, open_floor, best, second)
     won, price, revenue = oracle.clear(second_price, we_win_ties, bid, our_floor, open_floor, rivals)
-    if won and second_price and any(rival >= open_floor for rival in rivals):
-        price = revenue = max(our_floor, best if best >= open_floor else 0)
     assert (bool(got[0]), got[1], got[2]) == (won, price, revenue)
     if won:
         assert our_floor <= got[1] <= bid
@@ -41,6 +40,12 @@ def test_a_bid_at_the_floor_is_accepted() -> None:
     assert clear(FIRST_PRICE, TIE_RIVAL, np.uint64(1), 5, 5, 5, 0, 0) == (True, 5, 5)
     assert clear(FIRST_PRICE, TIE_RIVAL, np.uint64(1), 4, 5, 5, 0, 0) == (False, 0, 0)
     assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 0, 5, 5, 5, 2) == (False, 0, 5)
+
+
+def test_our_lost_bid_is_what_the_rival_pays() -> None:
+    assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 7, 1, 1, 9, 3) == (False, 0, 7)
+    assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 2, 1, 1, 9, 3) == (False, 0, 3)
+    assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 7, 8, 1, 9, 3) == (False, 0, 3), "below our deal's floor"
 
 
 @pytest.mark.parametrize(("tie", "expected"), [(TIE_RIVAL, 0.0), (TIE_BIDDER, 1.0)])

@@ -1,4 +1,4 @@
-"""Traffic: arrivals against inverting the intensity, who and where against the shares, whatever the block size."""
+"""Traffic: arrivals against inverting the intensity, who and where against the shares, blocks of any size."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class OracleBidder:
         """Calendar day, 0 being the one the scenario starts in."""
         return int((now_s + self.start_of_day_s) // DAY_S)
 
-    # -- reading ------------------------------------------------------------------------------------------------------
+    # -- reading --
 
     def decide(
         self, imp: dict[str, Any], segments: set[str], signals: Sequence[int]
@@ -235,7 +235,7 @@ class OracleBidder:
     def _window(self, time_s: float, window_s: float) -> int:
         return int((time_s + self.start_of_day_s) // window_s)
 
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # -- writing --
 
     def reserve(self, c: int, person_ix: int, bid: int, now_s: float) -> Flight:
         """Send a bid."""

@@ -75,7 +75,7 @@ class Pair:
         assert (got[0], got[1], got[2], REASONS[got[3]]) == expected
         return int(got[0]), int(got[1])
 
-    # -- operations, each done to both
+    # -- operations, each done to both --
 
     def buy(self, c: int, person_ix: int, slot_ix: int, price: int) -> None:
         """Bid and win at once."""
@@ -124,7 +124,7 @@ class Pair:
         settle.tick(self.book, self.now_s)
         self.oracle.tick(self.now_s)
 
-    # -- comparison
+    # -- comparison --
 
     def check(self) -> None:
         """The whole book against the oracle's accounts."""

@@ -104,7 +104,7 @@ def test_lognormal_values(run_case: Callable[..., object]) -> None:
 
 
 def test_private_values(run_case: Callable[..., object]) -> None:
-    """With nobody else and no floor every value is bought and costs nothing: mean 1/2, variance 1/12, uncorrelated."""
+    """With nobody else and no floor every value is bought, for nothing: mean 1/2, variance 1/12, uncorrelated."""
     case = run_case("uniform-second-price", "rivals.others={kind: none}")
     values = case.exposures["worth_nanos"] / 1e6
     assert case.paid_cpm == case.revenue_cpm == 0.0

@@ -1,4 +1,4 @@
-"""Random sequences of decisions, reservations, wins, losses, clicks, purchases, ticks: book and oracle stay equal."""
+"""Random sequences of decisions, bids, wins, losses, clicks, purchases and ticks: book and oracle stay equal."""
 
 from __future__ import annotations
 
