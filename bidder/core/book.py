@@ -78,7 +78,15 @@ IMPRESSION = np.dtype(
     align=True,
 )
 
-PERSON = np.dtype([("start", "i8"), ("count", "i4"), ("room", "i4")], align=True)
+PERSON = np.dtype(
+    [
+        ("start", "i8"),
+        ("count", "i4"),
+        ("room", "i4"),
+        ("seen", "u8"),  # bit c % 64 is set when campaign c may be on the list: most cap checks end here
+    ],
+    align=True,
+)
 
 SEEN = np.dtype(
     [

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bidder.core.book import FREE_BLOCKS, LARGEST_BLOCK, MEMORY_USED, Book
 from bidder.core.kernel import kernel
 
@@ -32,16 +34,29 @@ def block_entries(book: Book, exposures: int) -> int:
 
 
 @kernel
+def _bit(campaign_ix: int) -> np.uint64:
+    return np.uint64(1) << (np.uint64(campaign_ix) & np.uint64(63))
+
+
+@kernel
+def maybe_seen(book: Book, person_ix: int, campaign_ix: int) -> bool:
+    """False: the campaign is surely not on the person's list; true: look."""
+    return (book.persons["seen"][person_ix] & _bit(campaign_ix)) != 0
+
+
+@kernel
 def _drop_stale(book: Book, person_ix: int, now_s: float) -> None:
     """Forget the person's exposures that are older than their campaign needs."""
     start, count = book.persons["start"][person_ix], book.persons["count"][person_ix]
-    kept = 0
+    kept, seen = 0, np.uint64(0)
     for at in range(start, start + count):
         campaign_ix, time_s = book.memory["campaign_ix"][at], book.memory["time_s"][at]
         if time_s >= now_s - book.campaigns["keep_s"][campaign_ix]:
             _write(book, start + kept, campaign_ix, book.memory["slot_ix"][at], time_s)
             kept += 1
+            seen |= _bit(campaign_ix)
     book.persons["count"][person_ix] = kept
+    book.persons["seen"][person_ix] = seen
 
 
 @kernel
@@ -119,6 +134,7 @@ def remember(book: Book, person_ix: int, campaign_ix: int, slot_ix: int, time_s:
     at = book.persons["start"][person_ix] + book.persons["count"][person_ix]
     _write(book, at, campaign_ix, slot_ix, time_s)
     book.persons["count"][person_ix] += 1
+    book.persons["seen"][person_ix] |= _bit(campaign_ix)
 
 
 @kernel

@@ -210,7 +210,9 @@ def warm(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.vo
         seen += float(rows[person_ix, 0] ^ world.interests[person_ix]) + book.persons["count"][person_ix]
     for i in range(n):
         person_ix = opps["person_ix"][i]
-        seen += book.memory["time_s"][book.persons["start"][person_ix]]
+        start, count = book.persons["start"][person_ix], book.persons["count"][person_ix]
+        for at in range(start, start + count + 1, 4):  # four entries to a cache line
+            seen += book.memory["time_s"][min(at, book.memory.shape[0] - 1)]
         if world.stock.shape[1] > 0:
             seen += world.stock[person_ix, 0, 0]
     return seen
