@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bidder.core.codes import OUTRANKED, REASONS
+
 
 class Column(NamedTuple):
     """One column: Arrow type name, unit ("" where there is none) and meaning."""
@@ -25,18 +27,7 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
 
 
-FATES = (
-    "not_targeted",
-    "no_consent",
-    "no_value",
-    "below_floor",
-    "budget_gone",
-    "paced",
-    "capped",
-    "timed_out",
-    "outbid",
-    "won",
-)
+FATES = (*REASONS[:OUTRANKED], "timed_out", "outbid", "won")
 """Every request ends in exactly one of these; they add up to the requests seen. Order: how far the request came."""
 
 FATE_MEANINGS = {
