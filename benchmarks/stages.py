@@ -19,7 +19,7 @@ from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import World
 from experiments.drivers.batch import BatchRun, run_batch
 from experiments.drivers.batch_kernel import Desk, clear_opportunity, see, warm
-from experiments.drivers.ledger import Tallies
+from experiments.ledger import Tallies
 from experiments.setting import make_ready
 
 DRAW, WARM, SEE, DECIDE, CLEAR = range(5)

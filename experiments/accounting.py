@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bidder.core.book import Book
 from bidder.core.codes import BID, FORMATS, GOAL_PRIVATE, GOALS, NOT_TARGETED, REASONS
 from exchange_sim.world import DEVICES
-from experiments.drivers.ledger import (
+from experiments.ledger import (
     PRICE_BIDS,
     PRICE_BINS,
     PRICE_MARKET,

@@ -10,7 +10,7 @@ from bidder.core.book import Book
 from experiments.accounting import account
 from experiments.drivers.batch import Progress, run_batch
 from experiments.drivers.events import run_events
-from experiments.drivers.ledger import Ledger
+from experiments.ledger import Ledger
 from experiments.results.manifest import Manifest, scenario_hash
 from experiments.results.tables import Tables, build_tables
 from experiments.scenario.loader import dump_yaml

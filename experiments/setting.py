@@ -13,7 +13,7 @@ from dmp.snapshot import Snapshot
 from exchange_sim.world import World
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
 from experiments.compile_market import compile_world, no_stock, start_offsets
-from experiments.drivers.ledger import Tallies, new_tallies
+from experiments.ledger import Tallies, new_tallies
 from experiments.scenario.models import Scenario
 
 

@@ -24,7 +24,7 @@ from experiments.drivers.batch_kernel import (
     advance,
     deliver_purchases,
 )
-from experiments.drivers.ledger import EXPOSURE, PURCHASE, Ledger, Tallies
+from experiments.ledger import EXPOSURE, PURCHASE, Ledger, Tallies
 from experiments.setting import Setting
 
 BLOCK = 256

@@ -20,7 +20,7 @@ from exchange_sim.pending import drop_first
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
-from experiments.drivers.ledger import (
+from experiments.ledger import (
     FATE_OUTBID,
     FATE_WON,
     PRICE_BIDS,

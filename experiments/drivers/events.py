@@ -23,8 +23,8 @@ from experiments.compile_wire import compile_wire, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events_kernel import draw_all_signals
 from experiments.drivers.events_market import EventsMarket
-from experiments.drivers.ledger import Ledger
 from experiments.drivers.lockstep import ExactEnvironment, LockstepLoop
+from experiments.ledger import Ledger
 from experiments.setting import Setting
 from openrtb.messages import BidRequest, BidResponse
 from openrtb.notices import Notice

@@ -12,7 +12,7 @@ from exchange_sim.pending import drop_first
 from exchange_sim.traffic import draw_signals
 from exchange_sim.world import World
 from experiments.drivers.batch_kernel import clear_opportunity, record_bid, record_exposure
-from experiments.drivers.ledger import FATE_OUTBID, FATE_WON, Tallies
+from experiments.ledger import FATE_OUTBID, FATE_WON, Tallies
 
 
 @kernel

@@ -19,9 +19,9 @@ from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
-from experiments.drivers.ledger import EXPOSURE, FATE_TIMED_OUT, PURCHASE, RESULT_TIMED_OUT, Ledger
 from experiments.drivers.lockstep import ExactEnvironment
 from experiments.errors import RunError
+from experiments.ledger import EXPOSURE, FATE_TIMED_OUT, PURCHASE, RESULT_TIMED_OUT, Ledger
 from experiments.setting import Setting
 from openrtb.messages import Bid, BidResponse
 from openrtb.money import cpm_to_nanos, nanos_to_units

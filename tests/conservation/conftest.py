@@ -9,7 +9,7 @@ import pytest
 
 from bidder.core.book import Book
 from experiments.drivers.batch import run_batch
-from experiments.drivers.ledger import Ledger
+from experiments.ledger import Ledger
 from experiments.setting import Setting, make_ready
 from tests.oracles.markets import market
 

@@ -14,7 +14,7 @@ from bidder.core.book import CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS
 from bidder.core.codes import BID, REASONS
 from exchange_sim.draws import AUCTION_OF, key_of
 from exchange_sim.rivals import best_rival_nanos
-from experiments.drivers.ledger import FATE_OUTBID, FATE_TIMED_OUT, FATE_WON, RESULT_OUTBID, RESULT_WON
+from experiments.ledger import FATE_OUTBID, FATE_TIMED_OUT, FATE_WON, RESULT_OUTBID, RESULT_WON
 from experiments.scenario.parts import duration_s
 from openrtb.money import units_to_nanos
 from tests.oracles.markets import INTERPRETED, random_market

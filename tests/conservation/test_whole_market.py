@@ -21,7 +21,7 @@ from exchange_sim.pending import PENDING, drop_first
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import OPPORTUNITY
-from experiments.drivers.ledger import FATE_OUTBID, FATE_WON
+from experiments.ledger import FATE_OUTBID, FATE_WON
 from experiments.setting import Setting, fresh_truth
 from tests.oracles import market as auction
 from tests.oracles.bidder import OracleBidder

@@ -12,7 +12,7 @@ from bidder.core.budgets import committed_day_nanos
 from bidder.core.clock import day_ix
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
-from experiments.drivers.ledger import FATE_OUTBID, FATE_WON, Ledger
+from experiments.ledger import FATE_OUTBID, FATE_WON, Ledger
 from experiments.scenario.loader import load
 from experiments.setting import Setting, fresh_truth, make_ready
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bidder.core.book import Book
 from experiments.drivers.batch import run_batch
-from experiments.drivers.ledger import SLOT_REVENUE, Ledger
+from experiments.ledger import SLOT_REVENUE, Ledger
 from experiments.scenario.loader import load
 from experiments.setting import Setting, make_ready
 

@@ -12,7 +12,7 @@ from bidder.core.book import START_OF_DAY_S, Book
 from bidder.core.budgets import committed_day_nanos, committed_nanos
 from bidder.core.codes import BID, DAY_S
 from experiments.drivers.events import EventsRun, run_events
-from experiments.drivers.ledger import (
+from experiments.ledger import (
     FATE_OUTBID,
     FATE_TIMED_OUT,
     FATE_WON,
