@@ -25,7 +25,7 @@ test: venv       ## the whole suite
 	$(BIN)/python -m pytest
 
 test-nojit: venv ## the suite with the compiler off, at a smaller size
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --ignore tests/experiments/report  # no kernels there
 
 lint: venv       ## ruff and mypy
 	$(BIN)/ruff check .

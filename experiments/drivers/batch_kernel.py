@@ -212,7 +212,7 @@ def warm(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.vo
         person_ix = opps["person_ix"][i]
         start, count = book.persons["start"][person_ix], book.persons["count"][person_ix]
         for at in range(start, start + count + 1, 4):  # four entries to a cache line
-            seen += book.memory["time_s"][min(at, book.memory.shape[0] - 1)]
+            seen += book.memory["campaign_ix"][min(at, book.memory.shape[0] - 1)]
         if world.stock.shape[1] > 0:
             seen += world.stock[person_ix, 0, 0]
     return seen
