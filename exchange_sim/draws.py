@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import hashlib
 
+import numba
 import numpy as np
 
 from exchange_sim.kernel import kernel
+
+if numba.config.DISABLE_JIT:
+    np.seterr(over="ignore")  # hashes wrap around by design; compiled code does so without a word
 
 # What a draw is for; the values are part of what a manifest promises, so they never change.
 GAP = np.uint64(1)
