@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 
-import numba
 import numpy as np
+from numba import config
 
 from exchange_sim.kernel import kernel
 
-if numba.config.DISABLE_JIT:
+if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set when numba is imported
     np.seterr(over="ignore")  # hashes wrap around by design; compiled code does so without a word
 
 # What a draw is for; the values are part of what a manifest promises, so they never change.
