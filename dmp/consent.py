@@ -1,8 +1,9 @@
 """The consent ledger: who allowed what, when, and where we learned it.
 
 Decisions are kept per identity (a 64-bit key of an identifier) and purpose, never overwritten; the latest one counts,
-and of two at the same second the refusal. Where nothing was decided the region's default counts: in the European regions
-nothing is allowed without consent. Purposes are those of TCF; a set of them is a uint16 mask, bit n - 1 for purpose n.
+and of two at the same second the refusal. Where nothing was decided the region's default counts: in the European
+regions nothing is allowed without consent. Purposes are those of TCF; a set of them is a uint16 mask, bit n - 1 for
+purpose n.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class Ledger:
     def __init__(self, rows: Decisions) -> None:
         if np.any(rows.granted & rows.refused):
             raise ConsentError("a decision grants and refuses the same purpose")
+        self._rows = rows
         order = np.lexsort((rows.time_s, rows.key))
         keys, times = rows.key[order], rows.time_s[order]
         granted, refused = rows.granted[order], rows.refused[order]
@@ -133,12 +135,23 @@ class Ledger:
         """uint16[n]: purposes refused per identity."""
         return self._lookup(key)[1]
 
+    def refused_at(self, key: NDArray[np.uint64], purpose: int) -> NDArray[np.int64]:
+        """int64[n]: since when (seconds) the one purpose of the mask is refused; the smallest int64 where it is not."""
+        never = np.iinfo(np.int64).min
+        hit = (
+            self._rows.time_s[(self._rows.refused & purpose) != 0],
+            self._rows.key[(self._rows.refused & purpose) != 0],
+        )
+        latest = np.full(len(self.keys) + 1, never)
+        if len(self.keys):
+            np.maximum.at(latest, np.searchsorted(self.keys, hit[1]), hit[0])
+        at = np.searchsorted(self.keys, key)
+        return np.where((self.refused(key) & purpose) != 0, latest[at], never)
+
     def _lookup(self, key: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         if not len(self.keys):
             nothing = np.zeros(len(key), np.uint16)
             return nothing, nothing.copy()
         at = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         known = self.keys[at] == key
-        return np.where(known, self._granted[at], 0).astype(np.uint16), np.where(known, self._refused[at], 0).astype(
-            np.uint16
-        )
+        return self._granted[at] * known.astype(np.uint16), self._refused[at] * known.astype(np.uint16)

@@ -3,6 +3,7 @@
 BidlabError                 a user's mistake or a broken environment: one message, exit code 1
 ├── ScenarioError           a scenario file cannot be used; holds every problem found, with its line
 ├── ReplayError             a bid log cannot be replayed
+├── AudienceFault           the audience platform refused, in its own words
 ├── RunError                a run cannot be carried out or written
 └── Interrupted             Ctrl-C; exit code 130
 """
@@ -26,6 +27,10 @@ class ScenarioError(BidlabError):
 
 class ReplayError(BidlabError):
     """A bid log cannot be replayed."""
+
+
+class AudienceFault(BidlabError):
+    """The audience platform refused; the message is its own."""
 
 
 class RunError(BidlabError):

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-PACKAGES = ("bidder", "exchange_sim", "experiments")
+PACKAGES = ("bidder", "dmp", "exchange_sim", "experiments")
 KEEP_S = 14 * 86400
 """Folders of source states not used for this long are removed."""
 

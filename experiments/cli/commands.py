@@ -13,6 +13,7 @@ from experiments.errors import Interrupted
 
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
+    from experiments.cli.audience import audience
     from experiments.cli.init import init
     from experiments.cli.replay import replay
     from experiments.cli.run import run
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("replay")(_interruptible(replay))
+    app.add_typer(audience, name="dmp")
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,0 +1,1 @@
+"""Sources: a declaration says what a file holds, the importer streams it into the store."""
