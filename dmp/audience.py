@@ -1,8 +1,8 @@
 """The one gate: an audience opened for stated purposes holds nobody who does not allow them.
 
-Every read goes through `open_audience`. An identity is in when it allows every purpose and no identity of the same person
-refuses one; the others are taken out of the graph, and the rest joined anew, before anything can be asked of it. Each
-opening is written to the audit log first.
+Every read goes through `open_audience`. An identity is in when it allows every purpose and no identity of the same
+person refuses one; the others are taken out of the graph, and the rest joined anew, before anything can be asked of it.
+Each opening is written to the audit log first.
 """
 
 from __future__ import annotations

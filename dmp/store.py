@@ -114,7 +114,7 @@ class Store:
                 yield catalog
                 if catalog != before:
                     catalog.revision += 1
-                    self._replace("catalog.json", catalog.model_dump_json(indent=1))
+                    self.replace("catalog.json", catalog.model_dump_json(indent=1))
                 self._sweep(catalog)
         except OSError as error:
             raise StoreError(f"{self.folder}: cannot be written ({error.strerror or error})") from None
@@ -128,7 +128,8 @@ class Store:
                 if folder.name not in named:
                     shutil.rmtree(folder)
 
-    def _replace(self, name: str, text: str) -> None:
+    def replace(self, name: str, text: str) -> None:
+        """Write a whole file of the store or nothing; only while `writing`."""
         part = self.folder / f".{name}.part"
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
