@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dmp.activation import deactivate
 from dmp.audience import Audience, allowed_identities
 from dmp.consent import ALL, STORAGE, Ledger, names_of
 from dmp.explain import explain, parse_identifier, person_of
@@ -56,6 +57,7 @@ def refuse(store: Store, identifier: str, purposes: int, source: str, now_s: flo
     with store.writing() as catalog:
         keys = _keys_of_person(store, catalog, identifier)
         _enter(store, keys, _moment(now_s), 0, purposes & ALL, source)
+        deactivate(store, keys, purposes & ALL)
     return len(keys)
 
 
@@ -67,6 +69,7 @@ def erase(store: Store, identifier: str, who: str, now_s: float | None = None) -
     with store.writing() as catalog:
         keys = _keys_of_person(store, catalog, identifier)
         _enter(store, keys, moment, 0, ALL, "erasure")
+        deactivate(store, keys, ALL)
         _compact(store, catalog, moment)
     return len(keys)
 

@@ -130,7 +130,7 @@ class Store:
 
     def replace(self, name: str, text: str) -> None:
         """Write a whole file of the store or nothing; only while `writing`."""
-        part = self.folder / f".{name}.part"
+        part = self.folder / f"{name}.part"
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()

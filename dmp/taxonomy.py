@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmp.errors import SegmentError, StoreError
+from dmp.rules import SegmentFile
 from dmp.store import Store
 
 COLUMNS = ("Unique ID", "Parent ID", "Condensed Name (1st, 2nd, Last Tier)")
@@ -99,3 +100,17 @@ def stored_taxonomy(store: Store) -> Taxonomy | None:
         return Taxonomy({n: p for n, p, _ in nodes}, {n: tuple(tiers) for n, _, tiers in nodes})
     except (OSError, ValueError, TypeError):
         raise StoreError(f"{path}: is damaged; import the taxonomy again") from None
+
+
+def check_names(file: SegmentFile, store: Store) -> None:
+    """Segments' taxonomy names against the stored tree, if there is one; raises `SegmentError` with every mistake."""
+    taxonomy = stored_taxonomy(store)
+    problems = []
+    for name, segment in file.segments.items():
+        if taxonomy is not None and segment.taxonomy is not None:
+            try:
+                taxonomy.find(segment.taxonomy)
+            except SegmentError as error:
+                problems.append(f"segment {name}: taxonomy: {error}")
+    if problems:
+        raise SegmentError("\n".join(problems), tuple(problems))

@@ -63,6 +63,10 @@ def times(column: pa.StringArray, declared: TimeColumn) -> tuple[NDArray[np.int6
     """int64[n] seconds since 1970; bad where empty or unreadable."""
     if declared.form == "iso":
         return _iso_times(column)
+    if declared.form == "compact":
+        digits = pc.utf8_slice_codeunits(column, 0, 14)
+        moments = pc.strptime(digits, format="%Y%m%d%H%M%S", unit="s", error_is_null=True)
+        return np.asarray(pc.fill_null(pc.cast(moments, pa.int64()), 0)), np.asarray(pc.is_null(moments))
     values, bad = numbers(column)
     bad |= np.isnan(values) | (np.abs(values) > 1e15)
     seconds = np.floor(np.where(bad, 0.0, values) / (1000.0 if declared.form == "ms" else 1.0))

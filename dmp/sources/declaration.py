@@ -62,8 +62,8 @@ class TimeColumn(_Part):
     """When the row happened or was true."""
 
     column: Column
-    form: Literal["iso", "s", "ms"] = "iso"
-    """ISO 8601 (UTC where it says nothing else), or seconds or milliseconds since 1970."""
+    form: Literal["iso", "s", "ms", "compact"] = "iso"
+    """ISO 8601 (UTC where it says nothing else), seconds or milliseconds since 1970, or 20260331235959 (UTC)."""
 
 
 class EventColumns(_Part):
@@ -124,6 +124,8 @@ class Source(_Part):
     file: Annotated[str, Field(min_length=1)]
     """The file, relative to the declaration; gzip is recognised by its content."""
     format: Literal["csv", "jsonl", "parquet"]
+    header: list[Column] | None = None
+    """Column names of a CSV file that has no header line."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     party: Literal["first", "second", "third"]
     channel: Literal[
@@ -167,6 +169,8 @@ class Source(_Part):
             raise ValueError("give either `time` (a column) or `as_of` (one date for the whole file)")
         if self.event is not None and self.time is None:
             raise ValueError("events need a `time` column")
+        if self.header is not None and self.format != "csv":
+            raise ValueError("header: only CSV files need one; remove it")
         if self.party == "third" and not self.licence:
             raise ValueError("third-party data need their `licence` terms")
         names = [attribute.known_as for attribute in self.attributes]

@@ -21,12 +21,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dmp.activation import deactivate
 from dmp.consent import STORAGE, Ledger, region_default
 from dmp.errors import SourceError
 from dmp.identifiers import KINDS
 from dmp.sources import cells
 from dmp.sources.declaration import Source, load_source
-from dmp.sources.readers import Chunk, read_chunks
+from dmp.sources.readers import Chunk, FileForm, read_chunks
 from dmp.store import Batch, Store
 
 OLDEST_S = 946_684_800
@@ -70,6 +71,10 @@ def import_source(store: Store, declaration: Path, now_s: float | None = None) -
             **totals,
         )
         catalog.batches.append(batch)
+        consent = store.table(batch, "consent")
+        refused = consent["refused"].to_numpy()
+        for mask in np.unique(refused[refused != 0]).tolist():
+            deactivate(store, consent["key"].to_numpy()[refused == mask], mask)
     return ImportResult(batch, repeated=False)
 
 
@@ -125,8 +130,8 @@ class _Importing:
                 for name, schema in schemas.items()
             }
             try:
-                names, delimiter = self.source.columns(), self.source.delimiter
-                for chunk in read_chunks(path, self.source.format, names, delimiter, self.reject):
+                form = FileForm(self.source.format, self.source.delimiter, self.source.header)
+                for chunk in read_chunks(path, form, self.source.columns(), self.reject):
                     self._chunk(chunk)
             finally:
                 for writer in self._writers.values():

@@ -36,16 +36,24 @@ class Chunk(NamedTuple):
     row: NDArray[np.int64]
 
 
-def read_chunks(path: Path, form: str, names: list[str], delimiter: str, reject: Reject) -> Iterator[Chunk]:
+class FileForm(NamedTuple):
+    """How a file is written: csv, jsonl or parquet; for CSV its delimiter, and the column names if it has no header."""
+
+    kind: str
+    delimiter: str = ","
+    header: list[str] | None = None
+
+
+def read_chunks(path: Path, form: FileForm, names: list[str], reject: Reject) -> Iterator[Chunk]:
     """Chunks of the file; raises `SourceError` when it is not what *form* says or lacks one of the columns *names*."""
     readers = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
     try:
-        yield from readers[form](path, names, delimiter, reject)
+        yield from readers[form.kind](path, names, form, reject)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{path}: breaks off or cannot be read ({error}); get the file again") from None
     except pa.ArrowInvalid as error:
         told = str(error).splitlines()[0]
-        raise SourceError(f"{path}: is not {form} as declared ({told}); check `format` and `delimiter`") from None
+        raise SourceError(f"{path}: is not {form.kind} as declared ({told}); check `format` and `delimiter`") from None
 
 
 def is_gzip(path: Path) -> bool:
@@ -64,18 +72,19 @@ def _need(path: Path, names: list[str], there: list[str]) -> None:
         raise SourceError(f"{path}: has no column {', '.join(map(repr, missing))}; it has {shown or 'none'}")
 
 
-def _csv(path: Path, names: list[str], delimiter: str, reject: Reject) -> Iterator[Chunk]:
+def _csv(path: Path, names: list[str], form: FileForm, reject: Reject) -> Iterator[Chunk]:
     broken: list[int] = []
 
     def skip(row: pacsv.InvalidRow) -> str:
-        number = row.number - 1 if row.number is not None else 0  # the header is row 1
+        lines_before = 1 if form.header is None else 0
+        number = row.number - lines_before if row.number is not None else 0
         broken.append(number)
         reject(number, "", f"{row.actual_columns} cells instead of {row.expected_columns}")
         return "skip"
 
     if path.stat().st_size == 0:
         raise SourceError(f"{path}: is empty; a CSV file begins with a header")
-    _need(path, names, _csv_header(path, delimiter))
+    _need(path, names, _csv_header(path, form))
     options = pacsv.ConvertOptions(
         include_columns=names,
         column_types=dict.fromkeys(names, pa.binary()),
@@ -84,7 +93,7 @@ def _csv(path: Path, names: list[str], delimiter: str, reject: Reject) -> Iterat
         check_utf8=False,
     )
     seen = 0
-    with _open_csv(path, delimiter, skip, options) as reader:
+    with _open_csv(path, form, skip, options) as reader:
         for batch in reader:
             ordinal = np.arange(seen, seen + batch.num_rows)
             seen += batch.num_rows
@@ -96,18 +105,18 @@ def _csv(path: Path, names: list[str], delimiter: str, reject: Reject) -> Iterat
                 yield Chunk({name: _text(part.column(name), numbers, name, reject) for name in names}, numbers)
 
 
-def _open_csv(path: Path, delimiter: str, skip: Callable[[Any], str], convert: pacsv.ConvertOptions) -> Any:
+def _open_csv(path: Path, form: FileForm, skip: Callable[[Any], str], convert: pacsv.ConvertOptions) -> Any:
     stream = pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None)
     return pacsv.open_csv(
         stream,
-        read_options=pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
-        parse_options=pacsv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip, newlines_in_values=True),
+        read_options=pacsv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=form.header),
+        parse_options=pacsv.ParseOptions(delimiter=form.delimiter, invalid_row_handler=skip, newlines_in_values=True),
         convert_options=convert,
     )
 
 
-def _csv_header(path: Path, delimiter: str) -> list[str]:
-    with _open_csv(path, delimiter, lambda row: "skip", pacsv.ConvertOptions(check_utf8=False)) as reader:
+def _csv_header(path: Path, form: FileForm) -> list[str]:
+    with _open_csv(path, form, lambda row: "skip", pacsv.ConvertOptions(check_utf8=False)) as reader:
         try:
             return [str(name).removeprefix("\ufeff") for name in reader.schema.names]
         except UnicodeDecodeError:
@@ -142,7 +151,7 @@ def _lines(file: IO[bytes] | gzip.GzipFile, reject: Reject) -> Iterator[tuple[in
             pass
 
 
-def _jsonl(path: Path, names: list[str], delimiter: str, reject: Reject) -> Iterator[Chunk]:
+def _jsonl(path: Path, names: list[str], form: FileForm, reject: Reject) -> Iterator[Chunk]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     present: set[str] = set()
     with gzip.open(path, "rb") if is_gzip(path) else path.open("rb") as file:
@@ -190,7 +199,7 @@ def _json_text(value: Any) -> str | None:
     return text
 
 
-def _parquet(path: Path, names: list[str], delimiter: str, reject: Reject) -> Iterator[Chunk]:
+def _parquet(path: Path, names: list[str], form: FileForm, reject: Reject) -> Iterator[Chunk]:
     with pq.ParquetFile(path) as file:
         _need(path, names, file.schema_arrow.names)
         seen = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -148,10 +149,221 @@ def withdraw(
     print(f"{source}: {batches} {'batch' if batches == 1 else 'batches'} withdrawn")
 
 
+SegmentFilePath = Annotated[Path, typer.Option("--segments", metavar="FILE", help="Segment file.")]
+SEGMENTS = Path("segments.yaml")
+
+
+def _evaluated(store: Path, segments: Path, threshold: float, who: str | None, why: str) -> tuple[Any, Any, Any]:
+    """The segment file, the audience opened for its purposes, and bool[persons] per segment; notes go to stderr."""
+    from dmp.audience import Reader, open_audience
+    from dmp.consent import mask_of
+    from dmp.rules import load_segments
+    from dmp.segments import Evidence, evaluate
+    from dmp.store import Store
+    from dmp.taxonomy import check_names
+
+    file = load_segments(segments)
+    home = Store(store)
+    check_names(file, home)
+    opened = open_audience(home, mask_of(file.purposes), Reader(_user(who), why), threshold)
+    evidence = Evidence(opened)
+    members = evaluate(file, evidence)
+    for note in evidence.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return file, opened, members
+
+
+def _chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+    from dmp.errors import SegmentError
+
+    for name in names or []:
+        if name not in members:
+            raise SegmentError(f"unknown segment {name!r}; segments: {', '.join(members)}")
+    return {name: members[name] for name in names} if names else members
+
+
+@_command("segments")
+def list_segments(
+    segments: SegmentFilePath = SEGMENTS,
+    store: Folder = HOME,
+    threshold: Threshold = 1.0,
+    who: Who = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the segments with their sizes, and what share of the people who allow it they are."""
+    file, opened, members = _evaluated(store, segments, threshold, who, "segments")
+    people = opened.graph.persons
+    rows = [
+        {
+            "segment": name,
+            "persons": int(flags.sum()),
+            "share": float(flags.mean()) if people else 0.0,
+            "ttl_days": file.segments[name].ttl_days or "",
+            "taxonomy": file.segments[name].taxonomy or "",
+            "about": file.segments[name].about or "",
+        }
+        for name, flags in members.items()
+    ]
+    _show(rows, as_json)
+
+
+@_command("size")
+def size(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SEGMENT]...", help="Missing: all.")] = None,
+    segments: SegmentFilePath = SEGMENTS,
+    store: Folder = HOME,
+    threshold: Threshold = 1.0,
+    who: Who = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the persons of segments, of each and of all together."""
+    from dmp.answers import union_reach
+
+    _, opened, members = _evaluated(store, segments, threshold, who, "size")
+    rows = union_reach(_chosen(members, names), opened.graph)
+    _show([{"segment": row["segment"], "persons": row["person"]} for row in rows], as_json)
+
+
+@_command("reach")
+def reach(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SEGMENT]...", help="Missing: all.")] = None,
+    segments: SegmentFilePath = SEGMENTS,
+    store: Folder = HOME,
+    threshold: Threshold = 1.0,
+    who: Who = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count segments in cookies, devices, persons and households, nobody twice; * is all together."""
+    from dmp.answers import union_reach
+
+    _, opened, members = _evaluated(store, segments, threshold, who, "reach")
+    _show(union_reach(_chosen(members, names), opened.graph), as_json)
+
+
+@_command("overlap")
+def overlap(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SEGMENT]...", help="Missing: all.")] = None,
+    segments: SegmentFilePath = SEGMENTS,
+    store: Folder = HOME,
+    threshold: Threshold = 1.0,
+    picture: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Write a picture too.")] = None,
+    who: Who = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the persons each two segments share."""
+    from dmp.answers import overlap
+
+    _, _, members = _evaluated(store, segments, threshold, who, "overlap")
+    chosen = _chosen(members, names)
+    counts = overlap(chosen)
+    if picture is not None:
+        from experiments.audience_plot import plot_overlap
+
+        try:
+            plot_overlap(list(chosen), counts, picture)
+        except (OSError, ValueError) as error:
+            raise AudienceFault(f"{picture}: cannot be written ({error}); name a .png in a folder of yours") from None
+    _show(
+        [
+            {"segment": name, **dict(zip(chosen, row, strict=True))}
+            for name, row in zip(chosen, counts.tolist(), strict=True)
+        ],
+        as_json,
+    )
+
+
+@_command("activate")
+def activate_segments(
+    segments: SegmentFilePath = SEGMENTS,
+    store: Folder = HOME,
+    threshold: Annotated[float, typer.Option("--threshold", min=0.0, max=1.0, help="Lowest score that merges.")] = 0.8,
+    who: Who = None,
+) -> None:
+    """Make the segments' rows the active audience that bidders map."""
+    from dmp.activation import activate
+    from dmp.consent import mask_of
+
+    file, opened, members = _evaluated(store, segments, threshold, who, "activate")
+    version = activate(opened, members, mask_of(file.purposes))
+    print(f"{version}: {opened.graph.persons:,} persons, {len(members)} segments")
+
+
+@_command("taxonomy")
+def import_taxonomy(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="IAB Tech Lab's table (TSV, gzip too).")],
+    store: Folder = HOME,
+) -> None:
+    """Import the IAB Audience Taxonomy; segment files are then checked against it."""
+    from dmp.store import Store
+    from dmp.taxonomy import read_taxonomy, save_taxonomy
+
+    taxonomy = read_taxonomy(path)
+    save_taxonomy(Store(store), taxonomy)
+    print(f"{len(taxonomy.tiers):,} nodes in {len(taxonomy.children(0))} trees")
+
+
+@_command("consent")
+def consent(
+    identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
+    allow: Annotated[str, typer.Option("--allow", help="Purposes with commas between, or all.")] = "",
+    refuse: Annotated[str, typer.Option("--refuse", help="Purposes with commas between, or all.")] = "",
+    origin: Annotated[str, typer.Option("--from", help="Where the decision came from.")] = "command line",
+    store: Folder = HOME,
+) -> None:
+    """Enter what a person allowed or refused; it reaches every identity certainly theirs."""
+    from dmp import rights
+    from dmp.consent import mask_of
+    from dmp.errors import ConsentError
+    from dmp.store import Store
+
+    if bool(allow) == bool(refuse):
+        raise ConsentError("give either --allow or --refuse, for example --refuse all")
+    purposes = mask_of([word.strip() for word in (allow or refuse).split(",")])
+    count = (rights.allow if allow else rights.refuse)(Store(store), identifier, purposes, origin)
+    print(f"entered for {count} {'identity' if count == 1 else 'identities'}")
+
+
+@_command("export")
+def export(
+    identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
+    store: Folder = HOME,
+    who: Who = None,
+) -> None:
+    """Print everything stored of a person, as JSON."""
+    from dmp.audience import Reader, open_audience
+    from dmp.consent import STORAGE
+    from dmp.rights import export_person
+    from dmp.store import Store
+
+    opened = open_audience(Store(store), STORAGE, Reader(_user(who), f"export {_hidden(identifier)}"))
+    print(json.dumps(export_person(opened, identifier), indent=2, ensure_ascii=False))
+
+
+@_command("erase")
+def erase(
+    identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
+    store: Folder = HOME,
+    who: Who = None,
+) -> None:
+    """Forget a person: their data leave the files, only the refusal stays."""
+    from dmp.rights import erase
+    from dmp.store import Store
+
+    count = erase(Store(store), identifier, _user(who))
+    print(f"{count} {'identity' if count == 1 else 'identities'} erased")
+
+
+@_command("compact")
+def compact(store: Folder = HOME, who: Who = None) -> None:
+    """Remove from the files everybody who does not allow storage."""
+    from dmp.rights import compact
+    from dmp.store import Store
+
+    print(f"{compact(Store(store), _user(who)):,} identities removed")
+
+
 def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
     """A table for people (TSV in a pipe), or JSON."""
-    import sys
-
     if as_json:
         print(json.dumps(rows))
         return
@@ -167,3 +379,14 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@_command("demo")
+def demo(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the files.")]) -> None:
+    """Write four small made-up sources and a segment file to try with."""
+    from dmp.demo import write_demo
+
+    declarations = write_demo(folder)
+    for path in declarations:
+        print(f"bidlab dmp import {path}")
+    print(f"bidlab dmp reach --segments {folder / 'segments.yaml'}")

@@ -218,6 +218,7 @@ def test_times_in_every_form(tmp_path: Path) -> None:
         return [row["time_s"] for row in tables(folder)["records"]]
 
     assert first_times(["1779990000999"], "ms") == [1779990000]
+    assert first_times(["20260528202640", "20260528202640999", "20261340"], "compact") == [1780000000] * 2
     assert first_times(["2026-05-28T20:26:40", "2026-05-28 20:26:40"], "iso") == [1780000000] * 2
     assert first_times(["2026-05-28T20:26:40Z", "2026-05-28T22:26:40+02:00"], "iso") == [1780000000] * 2
     assert first_times(["2026-05-28T20:26:40", "2026-05-28T22:26:40+02:00", "soon"], "iso") == [1780000000] * 2

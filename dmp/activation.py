@@ -1,0 +1,164 @@
+"""The active audience: segment rows and an identity table, mapped read-only by whoever bids.
+
+    active/VERSION/rows.npy     uint64[persons, words]: bit j % 64 of word j // 64 is segment j
+    active/VERSION/keys.npy     uint64[slots]: open addressing by the key's low bits, at most half full
+    active/VERSION/places.npy   int32[slots]: row of the key beside it; EMPTY for a free slot, GONE for a withdrawn one
+    active/VERSION/about.json   segment names, purposes (mask), persons, revision of the store
+    active/current              the version that counts; replaced in one step, so readers swap without a pause
+
+Withdrawals are written into the mapped files: a reader sees them at its next look-up, without reopening anything.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dmp.audience import Audience
+from dmp.errors import StoreError
+from dmp.segments import Flags, snapshot_of
+from dmp.store import Store
+
+EMPTY, GONE = -2, -1
+KEEP_VERSIONS = 2
+"""Readers that have not swapped yet still map the version before."""
+
+
+@njit(cache=True)
+def fill(
+    keys: NDArray[np.uint64], places: NDArray[np.int32], key: NDArray[np.uint64], place: NDArray[np.int32]
+) -> None:
+    """Put every key into the table; its length is a power of two above the number of keys, *places* all EMPTY."""
+    mask = len(keys) - 1
+    for i in range(len(key)):
+        at = np.int64(key[i] & np.uint64(mask))
+        while places[at] != EMPTY:
+            at = (at + 1) & mask
+        keys[at] = key[i]
+        places[at] = place[i]
+
+
+@njit(cache=True)
+def slot_of(keys: NDArray[np.uint64], places: NDArray[np.int32], key: np.uint64) -> Any:
+    """Slot (int64) of a key in the table, -1 when it is not there."""
+    # Signed throughout: Numba makes a float of what is uint64 on one path and int64 on another.
+    mask = len(keys) - 1
+    at = np.int64(key & np.uint64(mask))
+    while places[at] != EMPTY:
+        if keys[at] == key:
+            return at
+        at = (at + 1) & mask
+    return np.int64(-1)
+
+
+@njit(cache=True)
+def row_of(keys: NDArray[np.uint64], places: NDArray[np.int32], key: np.uint64) -> Any:
+    """Row (int64) of a key, -1 for one that is unknown or withdrawn."""
+    slot = slot_of(keys, places, key)
+    return np.int64(places[slot]) if slot >= 0 else np.int64(-1)
+
+
+def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) -> str:
+    """Write rows and table of *members* and make them the current version; returns its name."""
+    graph, folder = audience.graph, audience.store.folder / "active"
+    version = f"{audience.catalog.revision:06d}-{time.time_ns()}"
+    own = graph.person_ix >= 0
+    slots = 1 << max(3, int(2 * own.sum()).bit_length())
+    keys, places = np.zeros(slots, np.uint64), np.full(slots, EMPTY, np.int32)
+    fill(keys, places, graph.key[own], graph.person_ix[own].astype(np.int32))
+    about = {
+        "segments": list(members),
+        "purposes": purposes,
+        "persons": graph.persons,
+        "revision": audience.catalog.revision,
+    }
+    with audience.store.writing() as catalog:
+        if catalog.revision != audience.catalog.revision:
+            raise StoreError(f"{audience.store.folder}: changed while segments were made; activate again")
+        part = folder / f".{version}"
+        part.mkdir(parents=True)
+        np.save(part / "rows.npy", snapshot_of(dict(members), graph.persons).rows)
+        np.save(part / "keys.npy", keys)
+        np.save(part / "places.npy", places)
+        (part / "about.json").write_text(json.dumps(about), "utf-8")
+        part.rename(folder / version)
+        audience.store.replace("active/current", version)
+        old = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != version)
+        for path in old[: max(0, len(old) - KEEP_VERSIONS + 1)]:
+            shutil.rmtree(path)
+    return version
+
+
+class Active:
+    """The current version, mapped; `refresh` swaps to a newer one. Raises `StoreError` where there is none."""
+
+    def __init__(self, store: Store, writable: bool = False) -> None:
+        self._folder, self._mode = store.folder / "active", "r+" if writable else "r"
+        self.version = ""
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Map the current version if it is another one; returns whether it was."""
+        for attempt in range(5):
+            try:
+                return self._map()
+            except FileNotFoundError as error:
+                # Two newer versions may have come between reading the name and opening the files: look again.
+                if attempt == 4 or not (self._folder / "current").exists():
+                    raise StoreError(f"{self._folder}: no active audience; `bidlab dmp activate` makes one") from error
+            except (OSError, ValueError) as error:
+                raise StoreError(f"{self._folder}: cannot be read ({error}); `bidlab dmp activate` again") from None
+        return False
+
+    def _map(self) -> bool:
+        version = (self._folder / "current").read_text("utf-8").strip()
+        if version == self.version:
+            return False
+        folder = self._folder / version
+        about = json.loads((folder / "about.json").read_text("utf-8"))
+        mode: Any = self._mode
+        self.rows, self.keys, self.places = (
+            np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode)) for name in ("rows", "keys", "places")
+        )
+        self.version, self.segments, self.purposes = version, tuple(about["segments"]), int(about["purposes"])
+        return True
+
+    def row_ix(self, key: np.uint64) -> int:
+        """Row of an identity, -1 when nobody active has it."""
+        return int(row_of(self.keys, self.places, key))
+
+
+def deactivate(store: Store, keys: NDArray[np.uint64], purposes: int) -> int:
+    """Take the persons of *keys* out of the active rows at once, if the refused *purposes* are among those needed.
+
+    Returns how many identities were active. Safe while others read: single aligned words are written.
+    """
+    if not (store.folder / "active" / "current").exists():
+        return 0
+    active = Active(store, writable=True)
+    if not active.purposes & purposes:
+        return 0
+    slots = [slot_of(active.keys, active.places, key) for key in keys.astype(np.uint64)]
+    found = [slot for slot in slots if slot >= 0 and active.places[slot] >= 0]
+    rows = np.unique(active.places[found]) if found else np.empty(0, np.int32)
+    active.rows[rows] = 0
+    # Every identity of those persons goes, also those nobody named.
+    active.places[np.isin(active.places, rows)] = GONE
+    _flush(active.rows, active.places)
+    return len(found)
+
+
+def _flush(*arrays: NDArray[Any]) -> None:
+    for array in arrays:
+        base: Any = array
+        while base is not None and not isinstance(base, np.memmap):
+            base = base.base
+        if base is not None:
+            base.flush()
