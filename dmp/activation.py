@@ -12,9 +12,11 @@ Withdrawals are written into the mapped files: a reader sees them at its next lo
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,7 @@ def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) ->
         "segments": list(members),
         "purposes": purposes,
         "persons": graph.persons,
+        "slots": slots,
         "revision": audience.catalog.revision,
     }
     with audience.store.writing() as catalog:
@@ -100,8 +103,9 @@ class Active:
     """The current version, mapped; `refresh` swaps to a newer one. Raises `StoreError` where there is none."""
 
     def __init__(self, store: Store, writable: bool = False) -> None:
-        self._folder, self._mode = store.folder / "active", "r+" if writable else "r"
+        self._folder, self._writable = store.folder / "active", writable
         self.version = ""
+        self._maps: list[mmap.mmap] = []
         self.refresh()
 
     def refresh(self) -> bool:
@@ -123,12 +127,29 @@ class Active:
             return False
         folder = self._folder / version
         about = json.loads((folder / "about.json").read_text("utf-8"))
-        mode: Any = self._mode
-        self.rows, self.keys, self.places = (
-            np.asarray(np.load(folder / f"{name}.npy", mmap_mode=mode)) for name in ("rows", "keys", "places")
-        )
+        self._maps = []
+        rows = self._array(folder / "rows.npy", np.uint64, (about["persons"], -1))
+        keys = self._array(folder / "keys.npy", np.uint64, (about["slots"],))
+        places = self._array(folder / "places.npy", np.int32, (about["slots"],))
+        self.rows, self.keys, self.places = rows, keys, places
         self.version, self.segments, self.purposes = version, tuple(about["segments"]), int(about["purposes"])
         return True
+
+    def _array(self, path: Path, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The file mapped. NumPy's own loader parses the header as Python: a quarter of a millisecond for each file."""
+        if shape[0] == 0:
+            return np.empty((0, 1), kind)
+        with path.open("r+b" if self._writable else "rb") as file:
+            access = mmap.ACCESS_WRITE if self._writable else mmap.ACCESS_READ
+            mapped = mmap.mmap(file.fileno(), 0, access=access)
+        self._maps.append(mapped)
+        start = int.from_bytes(mapped[8:10], "little") + 10  # magic, version and length of an .npy file, version 1
+        return np.frombuffer(mapped, kind, offset=start).reshape(shape)
+
+    def flush(self) -> None:
+        """Put what was written into the maps on disk."""
+        for mapped in self._maps:
+            mapped.flush()
 
     def row_ix(self, key: np.uint64) -> int:
         """Row of an identity, -1 when nobody active has it."""
@@ -151,14 +172,5 @@ def deactivate(store: Store, keys: NDArray[np.uint64], purposes: int) -> int:
     active.rows[rows] = 0
     # Every identity of those persons goes, also those nobody named.
     active.places[np.isin(active.places, rows)] = GONE
-    _flush(active.rows, active.places)
+    active.flush()
     return len(found)
-
-
-def _flush(*arrays: NDArray[Any]) -> None:
-    for array in arrays:
-        base: Any = array
-        while base is not None and not isinstance(base, np.memmap):
-            base = base.base
-        if base is not None:
-            base.flush()

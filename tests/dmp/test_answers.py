@@ -142,6 +142,14 @@ def test_an_activation_of_an_older_store_is_refused(store: Store, tmp_path: Path
         activate(audience, members, ACTIVATION)
 
 
+def test_an_active_audience_of_nobody(store: Store) -> None:
+    for cookie in ("a1", "b1", "c1"):
+        refuse(store, f"cookie:{cookie}", ALL, "form", NOW_S)
+    activate(*opened(store), ACTIVATION)
+    assert segments_of(Active(store), "cookie", "a1") is None
+    assert deactivate(store, np.array([key("cookie", "a1")], np.uint64), ALL) == 0
+
+
 def test_readers_swap_while_versions_come(store: Store) -> None:
     """A reader refreshing all the time never meets a version that is not whole."""
     audience, members = opened(store)

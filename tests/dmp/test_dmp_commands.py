@@ -165,7 +165,7 @@ LOG = [
         "bid",
         "price",
     ),
-    *("keypage", "advertiser", "usertag", "won", "market"),
+    *("keypage", "advertiser", "usertag"),
 ]
 
 
@@ -187,11 +187,7 @@ def test_real_bid_logs(shared_data: Path, tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump({**IPINYOU, **declared}))
         batch = import_source(store, path).batch
         rows[declared["source"]] = (batch.rows, batch.stored, batch.held_back, batch.rejected)
-    assert rows["mixed"][0] == 11_028
-    assert rows["log"][0] == 8_355
-    for total, stored, held_back, rejected in rows.values():
-        assert total == stored + held_back + sum(rejected.values())
-        assert held_back == 0
+    assert rows == {"mixed": (11_028, 11_028, 0, {}), "log": (8_355, 8_355, 0, {})}
     audience = open_audience(store, STORAGE, Reader("test", "test"))
     evidence = Evidence(audience)
     tags = list(evidence.all_tags())[:5]
