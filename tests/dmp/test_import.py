@@ -292,6 +292,7 @@ def test_a_gzip_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     assert Store(tmp_path / "audience").catalog().batches == []
 
 
+@pytest.mark.slow
 def test_a_killed_import_leaves_the_audience_as_it_was(tmp_path: Path) -> None:
     """A real process killed at several moments; the audience then equals the one before, or the one after."""
     imported(tmp_path)
