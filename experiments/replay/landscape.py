@@ -64,7 +64,8 @@ class TrainingStats(NamedTuple):
 def fit_landscape_c(price_counts: npt.NDArray[np.int64], power: int = 1) -> int:
     """Return the whole c ≥ 1 for which w(b) = b^p / (b^p + c^p) fits the share of prices up to b best.
 
-    w is the win rate of ORTB1 (*power* p = 1) and ORTB2 (p = 2) (Zhang, Yuan, Wang 2014, "Optimal real-time bidding for display advertising").
+    w is the win rate of ORTB1 (*power* p = 1) and of ORTB2 (p = 2) (Zhang, Yuan, Wang 2014, "Optimal real-time bidding
+    for display advertising").
     The share at b counts prices 0..b, b included (a bid of b wins at a price of b). Least squares over
     b = 1..len(price_counts) - 2, each b with the same weight: both ends are left out, for prices 0..300 b = 1..299.
 

@@ -27,7 +27,7 @@ MOST_STATES = 2**27
 
 
 class Market(NamedTuple):
-    """What training tells: probability of each highest rival price 0, 1, 2, … (sums to 1), and the average click rate."""
+    """What training tells: share of each highest rival price 0, 1, 2, … (they sum to 1) and the average click rate."""
 
     price_share: Reals
     click_rate: float
@@ -54,8 +54,9 @@ def value_table(
 ) -> None:
     """Fill value[n, b]: expected clicks from n auctions with budget b, for n < episode_rows, b <= budget.
 
-    V(0, b) = V(n, 0) = 0, as published (free impressions are left out of the last); V(n, b) = V(n-1, b) + sum over d <= a(n, b) of m(d) (rate + V(n-1, b-d) - V(n-1, b)), where a(n, b) is
-    the largest bid whose every price is worth paying (eq. 6 and 7 of the paper). *highest_bid* < len(price_share).
+    V(0, b) = V(n, 0) = 0, as published (free impressions are left out of the last); V(n, b) = V(n-1, b) + sum over
+    d <= a(n, b) of m(d) (rate + V(n-1, b-d) - V(n-1, b)), where a(n, b) is the largest bid whose every price is worth
+    paying (the paper's recursion). *highest_bid* < len(price_share).
     """
     step = np.empty(budget + 1, np.int64)
     value[0] = 0.0
