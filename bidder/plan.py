@@ -33,9 +33,14 @@ class CapPlan:
 
 @dataclass(frozen=True, slots=True)
 class BidPlan:
-    """A bidding rule and its parameters, see `bidder.core.bids` (money in nanos per impression)."""
+    """A bidding rule and its parameters, see `bidder.core.bids` (money in nanos per impression).
 
-    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1"]
+    constant: a the bid; truthful: a the factor; linear: a the bid at rate b; mcpc: a the cost per click; ortb1, ortb2:
+    a the win curve's constant, b lambda (rate per nano); shaded_lognormal: a and b mean and standard deviation of the
+    logarithm of the highest rival's nanos; shaded_uniform: the highest of b rivals, each uniform up to a.
+    """
+
+    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform"]
     a: float
     b: float = 0.0
     max_nanos: int | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -12,7 +14,17 @@ from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
 from experiments.compile_market import private_campaigns, slot_names
-from experiments.scenario.campaigns import Bid, Campaign, ConstantBid, LinearBid, McpcBid, Ortb1Bid
+from experiments.scenario.campaigns import (
+    Bid,
+    Campaign,
+    ConstantBid,
+    LinearBid,
+    LognormalCurve,
+    McpcBid,
+    Ortb1Bid,
+    Ortb2Bid,
+    ShadedBid,
+)
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import duration_s
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos, units_to_nanos
@@ -84,8 +96,13 @@ def _bid(bid: Bid) -> BidPlan:
         return BidPlan("linear", bid.base_price * NANOS_PER_CPM, bid.average_rate, highest)
     if isinstance(bid, McpcBid):
         return BidPlan("mcpc", bid.max_ecpc * NANOS_PER_UNIT, 0.0, highest)
-    if isinstance(bid, Ortb1Bid):
-        return BidPlan("ortb1", bid.c * NANOS_PER_CPM, bid.rate_per_cpm / NANOS_PER_CPM, highest)
+    if isinstance(bid, Ortb1Bid | Ortb2Bid):
+        return BidPlan(bid.kind, bid.c * NANOS_PER_CPM, bid.rate_per_cpm / NANOS_PER_CPM, highest)
+    if isinstance(bid, ShadedBid):
+        curve = bid.curve
+        if isinstance(curve, LognormalCurve):
+            return BidPlan("shaded_lognormal", math.log(curve.median * NANOS_PER_CPM), curve.sigma, highest)
+        return BidPlan("shaded_uniform", curve.high * NANOS_PER_CPM, float(curve.rivals), highest)
     return BidPlan("truthful", bid.multiplier, 0.0, highest)
 
 

@@ -107,7 +107,47 @@ class Ortb1Bid(Bidding):
     """Lagrange multiplier lambda: predicted rate bought per unit of CPM at the margin."""
 
 
-Bid = Annotated[ConstantBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid, Field(discriminator="kind")]
+class Ortb2Bid(Bidding):
+    """Optimal bid for the win curve b^2/(b^2+c^2) (Zhang, Yuan, Wang 2014): b^3 + 3 c^2 b = 2 c^2 rate / lambda."""
+
+    kind: Literal["ortb2"]
+    c: Positive
+    """Constant of the win curve (CPM): the bid that wins half of the auctions."""
+    rate_per_cpm: Positive
+    """Lagrange multiplier lambda: predicted rate bought per unit of CPM at the margin."""
+
+
+class LognormalCurve(Part):
+    """Win curve of a highest rival whose logarithm is normal."""
+
+    kind: Literal["lognormal"]
+    median: Positive
+    """Median of the highest rival bid (CPM)."""
+    sigma: Annotated[float, Field(ge=0.01, le=20)]
+    """Standard deviation of its logarithm."""
+
+
+class UniformCurve(Part):
+    """Win curve of the highest of several uniform rivals."""
+
+    kind: Literal["uniform"]
+    rivals: Annotated[int, Field(ge=1, le=1000)]
+    """How many rivals bid."""
+    high: Positive
+    """Each bids uniformly from 0 to this (CPM)."""
+
+
+class ShadedBid(Bidding):
+    """First price: the bid b with the highest expected surplus (worth - b) * P(win at b)."""
+
+    kind: Literal["shaded"]
+    curve: Annotated[LognormalCurve | UniformCurve, Field(discriminator="kind")]
+    """What the buyer believes the highest rival bids."""
+
+
+Bid = Annotated[
+    ConstantBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid | Ortb2Bid | ShadedBid, Field(discriminator="kind")
+]
 
 
 class Budget(Part):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scipy import optimize, stats
+
 from bidder.plan import BidPlan, CampaignPlan, Directory
 
 DAY_S = 86400
@@ -89,11 +91,30 @@ def bid_nanos(bid: BidPlan, worth: float, ctr: float, rate: float) -> int:
         amount = bid.a * rate / bid.b
     elif bid.kind == "mcpc":
         amount = bid.a * ctr
+    elif bid.kind == "ortb2":
+        amount = 2.0 * bid.a * math.sinh(math.asinh(rate / (bid.b * bid.a)) / 3.0)
+    elif bid.kind == "shaded_uniform":
+        amount = min(worth * bid.b / (bid.b + 1.0), bid.a)
+    elif bid.kind == "shaded_lognormal":
+        amount = _best_against_lognormal(worth, bid.a, bid.b)
     else:
         amount = math.sqrt(bid.a / bid.b * rate + bid.a * bid.a) - bid.a
     if bid.max_nanos is not None and amount > bid.max_nanos:
         return bid.max_nanos
     return int(amount)
+
+
+def _best_against_lognormal(worth: float, mu: float, sigma: float) -> float:
+    """Root of (v - b) f(b) = F(b) between 0 and the worth, by bracketing on the share v / b - 1."""
+    if worth <= 0.0:
+        return 0.0
+
+    def condition(log_excess: float) -> float:
+        z = (math.log(worth) - math.log1p(math.exp(log_excess)) - mu) / sigma
+        return float(log_excess + stats.norm.logpdf(z) - stats.norm.logcdf(z) - math.log(sigma))
+
+    root = optimize.brentq(condition, -700.0, 700.0, xtol=1e-13, rtol=1e-15)
+    return worth / (1.0 + math.exp(root))
 
 
 class OracleBidder:

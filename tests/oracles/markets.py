@@ -140,6 +140,8 @@ def _bid(rng: Random, goal: str) -> dict[str, Any]:
     rules: list[dict[str, Any]] = [
         {"kind": "constant", "price": STEP * rng.randint(1, 5)},
         {"kind": "truthful", "multiplier": rng.choice([0.8, 1.0])},
+        {"kind": "shaded", "curve": {"kind": "lognormal", "median": 0.5, "sigma": 0.7}},
+        {"kind": "shaded", "curve": {"kind": "uniform", "rivals": 3, "high": 1.2}},
     ]
     if goal in ("cpc", "cpa"):
         rate = 0.02 if goal == "cpc" else 0.005
@@ -147,6 +149,7 @@ def _bid(rng: Random, goal: str) -> dict[str, Any]:
             {"kind": "linear", "base_price": 0.8, "average_rate": rate},
             {"kind": "mcpc", "max_ecpc": 0.04},
             {"kind": "ortb1", "c": 0.6, "rate_per_cpm": rate / 3},
+            {"kind": "ortb2", "c": 0.6, "rate_per_cpm": rate / 3},
         ]
     return rng.choice(rules) | {"max": highest}
 

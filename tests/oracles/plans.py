@@ -48,7 +48,7 @@ def _few_segments(rng: Random, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def random_bid(rng: Random) -> BidPlan:
     """Any rule; parameters of the size of real prices, drawn from few values so that bids tie."""
-    kind = rng.choice(["constant", "truthful", "linear", "mcpc", "ortb1"])
+    kind = rng.choice(["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_uniform"])
     highest = rng.choice([None, None, 700_000, 1_500_000])
     if kind == "constant":
         return BidPlan(kind, rng.choice([0.0, 400_000.0, 900_000.0, 900_000.0, 1_000_000.5]), 0.0, highest)
@@ -58,6 +58,8 @@ def random_bid(rng: Random) -> BidPlan:
         return BidPlan(kind, 900_000.0, rng.choice([0.001, 0.01]), highest)
     if kind == "mcpc":
         return BidPlan(kind, 300e6, 0.0, highest)
+    if kind == "shaded_uniform":
+        return BidPlan(kind, 900_000.0, rng.choice([1.0, 4.0]), highest)
     return BidPlan(kind, 600_000.0, rng.choice([1e-9, 1e-8]), highest)
 
 
