@@ -47,6 +47,22 @@ class BidPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PacePlan:
+    """How a campaign spreads its budget, see `bidder.core.budgets` (even) and `bidder.core.pacing` (the others)."""
+
+    kind: Literal["asap", "even", "adaptive", "multiplicative", "pid"] = "asap"
+    start: float = 0.0
+    """First mu; of pid, first multiplier."""
+    highest: float = 1.0
+    """Highest mu; of pid, highest multiplier."""
+    step_per_nano: float = 0.0
+    auctions: float = 0.0
+    """Auctions the budget is planned for; 0: estimated at every tick."""
+    gains: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """kp, ki, kd of pid."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetPlan:
     """Where a campaign may buy, by name; empty means anywhere."""
 
@@ -77,7 +93,7 @@ class CampaignPlan:
     """Worth of one impression, click or purchase."""
     signal_ix: int = -1
     daily_nanos: int | None = None
-    even: bool = False
+    pacing: PacePlan = PacePlan()
     product: str | None = None
     ctr: float = 0.0
     cvr: float = 0.0

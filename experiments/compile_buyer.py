@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, TargetPlan
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, PacePlan, TargetPlan
 from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
 from experiments.compile_market import private_campaigns, slot_names
 from experiments.scenario.campaigns import (
+    AdaptivePacing,
     Bid,
     Campaign,
     ConstantBid,
@@ -23,6 +24,8 @@ from experiments.scenario.campaigns import (
     McpcBid,
     Ortb1Bid,
     Ortb2Bid,
+    Pacing,
+    PidPacing,
     ShadedBid,
 )
 from experiments.scenario.models import Scenario
@@ -61,7 +64,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         daily_nanos=None if budget.daily is None else units_to_nanos(budget.daily),
         start_s=0.0 if campaign.start is None else (campaign.start - scenario.start).total_seconds(),
         end_s=scenario.days * 86400.0 if campaign.end is None else (campaign.end - scenario.start).total_seconds(),
-        even=campaign.pacing == "even",
+        pacing=_pacing(campaign.pacing),
         goal=goal.kind,
         goal_value_nanos=goal_value_nanos,
         signal_ix=signals.index(name) if name in signals else -1,
@@ -86,6 +89,22 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         ),
         caps=tuple(CapPlan(cap.limit, duration_s(cap.per), cap.window == "sliding") for cap in campaign.caps),
     )
+
+
+def _pacing(pacing: Pacing) -> PacePlan:
+    if isinstance(pacing, PidPacing):
+        return PacePlan("pid", pacing.start, pacing.highest, gains=(pacing.kp, pacing.ki, pacing.kd))
+    if isinstance(pacing, AdaptivePacing):
+        additive = pacing.form == "additive"
+        first = 0.0 if additive else 0.1
+        return PacePlan(
+            "adaptive" if additive else "multiplicative",
+            min(first if pacing.start is None else pacing.start, pacing.highest),
+            pacing.highest,
+            pacing.step / NANOS_PER_CPM,
+            pacing.auctions or 0.0,
+        )
+    return PacePlan(pacing)
 
 
 def _bid(bid: Bid) -> BidPlan:

@@ -107,7 +107,7 @@ def _campaign(rng: Random, requests: int, days: float, deals: bool, learned: boo
     return {
         "product": product,
         "budget": budget,
-        "pacing": rng.choice(["asap", "even"]),
+        "pacing": rng.choice(["asap", "even", *_PACINGS]),
         "goal": _goal(goal),
         "bid": _bid(rng, goal),
         "rates": {
@@ -127,6 +127,14 @@ def _campaign(rng: Random, requests: int, days: float, deals: bool, learned: boo
         ],
         "lookback_days": rng.choice([0.1, 1.0, 7.0]),
     }
+
+
+_PACINGS = [
+    {"kind": "adaptive", "step": 0.02},
+    {"kind": "adaptive", "step": 0.05, "auctions": 200, "start": 0.5, "highest": 3.0},
+    {"kind": "adaptive", "form": "multiplicative", "step": 0.1},
+    {"kind": "pid", "kp": 0.5, "ki": 0.02, "kd": 0.1},
+]
 
 
 def _goal(kind: str) -> dict[str, Any]:
