@@ -93,7 +93,7 @@ def _adaptive_tick(campaigns: NDArray[np.void], campaign_ix: int, now_s: float) 
         return
     per_s = entered / (now_s - start_s)
     if campaigns["pace_auctions"][campaign_ix] == 0.0:
-        left_nanos = float(campaigns["total_nanos"][campaign_ix] - campaigns["spent_nanos"][campaign_ix])
+        left_nanos = float(max(campaigns["total_nanos"][campaign_ix] - campaigns["spent_nanos"][campaign_ix], 0))
         expected = max(1.0, per_s * (campaigns["end_s"][campaign_ix] - now_s))
         campaigns["pace_target_nanos"][campaign_ix] = left_nanos / expected
     if entered == campaigns["tick_entered"][campaign_ix]:
@@ -109,7 +109,7 @@ def _pid_tick(campaigns: NDArray[np.void], campaign_ix: int, now_s: float) -> No
     left_nanos = float(campaigns["total_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
     if now_s <= since_s or left_s <= 0.0 or left_nanos <= 0.0:
         return
-    target_nanos = left_nanos * (now_s - since_s) / left_s
+    target_nanos = left_nanos * ((now_s - since_s) / left_s)
     spend_nanos = float(campaigns["spent_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
     error = max(1.0 - spend_nanos / target_nanos, -WORST_ERROR)
     integral = min(max(campaigns["pid_integral"][campaign_ix] + error, -MOST_INTEGRAL), MOST_INTEGRAL)

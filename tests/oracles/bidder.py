@@ -15,6 +15,7 @@ from typing import Any
 from scipy import optimize, stats
 
 from bidder.plan import BidPlan, CampaignPlan, Directory
+from tests.oracles.pacing import Pacer
 
 DAY_S = 86400
 FORMATS = ("display", "mobile", "video")
@@ -56,70 +57,16 @@ class Account:
     exposures: list[Exposure] = field(default_factory=list)
     news: bool = False
     active: bool = True
-    mu: float = 0.0
-    multiplier: float = 1.0
-    target: float | None = None
-    entered: int = 0
-    errors: list[float] = field(default_factory=list)
-    integral: float = 0.0
-    last_tick: tuple[float, int, int] = (0.0, 0, 0)
-    """When it was, auctions entered and money spent by then."""
+    pacer: Pacer = field(init=False)
 
     def __post_init__(self) -> None:
         """Pacing as planned."""
-        pacing = self.plan.pacing
-        if pacing.kind in ("adaptive", "multiplicative"):
-            self.mu, self.multiplier = pacing.start, 1.0 / (1.0 + pacing.start)
-            self.target = self.plan.total_nanos / pacing.auctions if pacing.auctions else None
-        elif pacing.kind == "pid":
-            self.multiplier = pacing.start
+        self.pacer = Pacer(self.plan)
 
     @property
     def spent(self) -> int:
         """Over all days."""
         return sum(self.spent_on.values())
-
-    def move_mu(self, shortfall: float) -> None:
-        """One step of the dual variable, *shortfall* = target - spend."""
-        pacing = self.plan.pacing
-        if pacing.kind == "adaptive":
-            self.mu = min(max(self.mu - pacing.step_per_nano * shortfall, 0.0), pacing.highest)
-        else:
-            factor = math.exp(min(-pacing.step_per_nano * shortfall, 700.0))
-            self.mu = min(max(self.mu * factor, 1e-9), pacing.highest)
-        self.multiplier = 1.0 / (1.0 + self.mu)
-
-    def after_auction(self, paid: int, first_news: bool = True) -> None:
-        """The end of an auction it bid in; a late win was counted as lost before."""
-        if self.plan.pacing.kind not in ("adaptive", "multiplicative"):
-            return
-        self.entered += first_news
-        if self.target is not None:
-            self.move_mu((self.target if first_news else 0.0) - float(paid))
-
-    def pace(self, now_s: float) -> None:
-        """A control interval ends."""
-        plan, kind = self.plan, self.plan.pacing.kind
-        if kind in ("asap", "even") or now_s < plan.start_s:
-            return
-        then_s, entered_then, spent_then = self.last_tick
-        since_s = max(then_s, plan.start_s)
-        if kind != "pid" and self.entered > 0 and now_s > plan.start_s:
-            per_s = self.entered / (now_s - plan.start_s)
-            if not plan.pacing.auctions:
-                self.target = float(plan.total_nanos - self.spent) / max(1.0, per_s * (plan.end_s - now_s))
-            if self.entered == entered_then:
-                assert self.target is not None
-                self.move_mu(per_s * (now_s - since_s) * self.target - 0.0)
-        if kind == "pid" and now_s > since_s and plan.end_s > since_s and plan.total_nanos > spent_then:
-            target = float(plan.total_nanos - spent_then) * (now_s - since_s) / (plan.end_s - since_s)
-            error = max(1.0 - float(self.spent - spent_then) / target, -10.0)
-            self.integral = min(max(self.integral + error, -10.0), 10.0)
-            kp, ki, kd = plan.pacing.gains
-            change = kp * error + ki * self.integral + kd * (error - (self.errors[-1] if self.errors else 0.0))
-            self.multiplier = min(max(self.multiplier + change, 0.0), plan.pacing.highest)
-            self.errors.append(error)
-        self.last_tick = (now_s, self.entered, self.spent)
 
     @property
     def committed(self) -> int:
@@ -269,8 +216,8 @@ class OracleBidder:
         if account.plan.pacing.kind in ("asap", "even"):
             return worth, bid
         if account.plan.bid.kind.startswith("shaded"):
-            return worth, bid_nanos(account.plan.bid, worth * account.multiplier, 0.0, 1.0)
-        return worth, int(bid * account.multiplier)
+            return worth, bid_nanos(account.plan.bid, worth * account.pacer.multiplier, 0.0, 1.0)
+        return worth, int(bid * account.pacer.multiplier)
 
     def _reason(self, account: Account, imp: dict[str, Any], bid: int) -> str:
         plan, now_s = account.plan, imp["now_s"]
@@ -340,7 +287,7 @@ class OracleBidder:
     def release(self, c: int, flight: Flight) -> None:
         """A bid was lost or has expired."""
         self._end(c, flight)
-        self.accounts[c].after_auction(0)
+        self.accounts[c].pacer.after_auction(0)
 
     def _end(self, c: int, flight: Flight) -> None:
         flights = self.accounts[c].flights
@@ -350,23 +297,23 @@ class OracleBidder:
         """A bid was won: charged to the day it was made."""
         self._end(c, flight)
         self._book(c, flight.person_ix, slot_ix, price, flight.day_ix, now_s)
-        self.accounts[c].after_auction(price)
+        self.accounts[c].pacer.after_auction(price)
 
     def buy(self, c: int, person_ix: int, slot_ix: int, price: int, now_s: float) -> None:
         """Bid and win at once."""
         self._book(c, person_ix, slot_ix, price, self.day_ix(now_s), now_s)
-        self.accounts[c].after_auction(price)
+        self.accounts[c].pacer.after_auction(price)
 
     def lose(self, c: int) -> None:
         """Bid and lose at once."""
-        self.accounts[c].after_auction(0)
+        self.accounts[c].pacer.after_auction(0)
 
     def late_win(self, c: int, person_ix: int, slot_ix: int, price: int, now_s: float) -> bool:
         """A win after the bid had expired: only if the money is still there."""
         if not self.affordable(self.accounts[c], price, now_s):
             return False
         self._book(c, person_ix, slot_ix, price, self.day_ix(now_s), now_s)
-        self.accounts[c].after_auction(price, first_news=False)
+        self.accounts[c].pacer.after_auction(price, first_news=False)
         return True
 
     def _book(self, c: int, person_ix: int, slot_ix: int, price: int, day_ix: int, now_s: float) -> None:
@@ -407,7 +354,7 @@ class OracleBidder:
             if now_s >= plan.end_s:
                 account.active = False
                 continue
-            account.pace(now_s)
+            account.pacer.tick(now_s, account.spent)
             if plan.learned and account.news:
                 account.news = False
                 strength = plan.prior_impressions

@@ -107,7 +107,7 @@ def _campaign(rng: Random, requests: int, days: float, deals: bool, learned: boo
     return {
         "product": product,
         "budget": budget,
-        "pacing": rng.choice(["asap", "even", *_PACINGS]),
+        "pacing": rng.choice(["asap", "even", *([] if learned is False else _PACINGS)]),
         "goal": _goal(goal),
         "bid": _bid(rng, goal),
         "rates": {

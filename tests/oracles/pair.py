@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bidder.build import build_book, pack_bits
 from bidder.core import settle
@@ -144,7 +145,8 @@ class Pair:
                 assert today == account.committed_on(today_ix)
             else:
                 assert account.committed_on(today_ix) == 0
-            assert (rows["mu"][c], rows["multiplier"][c]) == (account.mu, account.multiplier)
+            assert rows["mu"][c] == pytest.approx(account.pacer.mu, rel=1e-12)
+            assert rows["multiplier"][c] == pytest.approx(account.pacer.multiplier, rel=1e-12)
             assert rows["wins"][c] == account.wins.total()
             assert rows["clicks"][c] == account.clicks.total()
             assert rows["conversions"][c] == account.conversions.total()
