@@ -31,10 +31,10 @@ from bidder.core.book import (
     WELCOME,
     Book,
 )
-from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, NO_DAILY_LIMIT, PACE_ASAP, PACE_EVEN, WEEK_HOURS
+from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, NO_DAILY_LIMIT, PACES, WEEK_HOURS
 from bidder.core.pricing import list_prices
 from bidder.errors import PlanError
-from bidder.plan import CampaignPlan, Directory
+from bidder.plan import CampaignPlan, Directory, PacePlan
 
 SMALLEST_MEMORY = 4096
 """Entries of exposure memory a fresh book starts with."""
@@ -92,7 +92,6 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "bid_a": plan.bid.a,
             "bid_b": plan.bid.b,
             "bid_max_nanos": plan.bid.max_nanos if plan.bid.max_nanos is not None else NO_DAILY_LIMIT,
-            "pace": PACE_EVEN if plan.even else PACE_ASAP,
             "start_s": plan.start_s,
             "end_s": plan.end_s,
             "total_nanos": plan.total_nanos,
@@ -112,11 +111,30 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "prior_cvr": plan.cvr,
             "prior_impressions": plan.prior_impressions,
             "day_ix": -1,
+            **_pacing(plan.pacing, plan.total_nanos),
         }
         for name, value in values.items():
             rows[name][c] = value
         cap_first += len(plan.caps)
     return rows
+
+
+def _pacing(pacing: PacePlan, total_nanos: int) -> dict[str, float]:
+    """The fields of pacing: the target per auction is known at once only where the number of auctions is."""
+    by_mu = pacing.kind in ("adaptive", "multiplicative")
+    first_multiplier = pacing.start if pacing.kind == "pid" else 1.0
+    return {
+        "pace": PACES.index(pacing.kind),
+        "mu": pacing.start if by_mu else 0.0,
+        "multiplier": 1.0 / (1.0 + pacing.start) if by_mu else first_multiplier,
+        "pace_step": pacing.step_per_nano,
+        "pace_auctions": pacing.auctions,
+        "pace_target_nanos": total_nanos / pacing.auctions if pacing.auctions > 0 else -1.0,
+        "pace_highest": pacing.highest,
+        "pid_p": pacing.gains[0],
+        "pid_i": pacing.gains[1],
+        "pid_d": pacing.gains[2],
+    }
 
 
 def _caps(plans: Sequence[CampaignPlan]) -> NDArray[np.void]:

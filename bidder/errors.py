@@ -2,6 +2,7 @@
 
 BidderError
 ├── PlanError       a campaign plan contradicts itself or names something the directory does not know
+├── FeedbackError   no win curve can be fitted to what a bidder saw
 └── MessageError    an OpenRTB message cannot be understood
 """
 
@@ -14,6 +15,10 @@ class BidderError(Exception):
 
 class PlanError(BidderError):
     """A campaign plan contradicts itself or names something unknown."""
+
+
+class FeedbackError(BidderError):
+    """No win curve can be fitted to what a bidder saw."""
 
 
 class MessageError(BidderError):

@@ -33,12 +33,33 @@ class CapPlan:
 
 @dataclass(frozen=True, slots=True)
 class BidPlan:
-    """A bidding rule and its parameters, see `bidder.core.bids` (money in nanos per impression)."""
+    """A bidding rule and its parameters, see `bidder.core.bids` (money in nanos per impression).
 
-    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1"]
+    constant: a the bid; truthful: a the factor; linear: a the bid at rate b; mcpc: a the cost per click; ortb1, ortb2:
+    a the win curve's constant, b lambda (rate per nano); shaded_lognormal: a and b mean and standard deviation of the
+    logarithm of the highest rival's nanos; shaded_uniform: the highest of b rivals, each uniform up to a.
+    """
+
+    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform"]
     a: float
     b: float = 0.0
     max_nanos: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PacePlan:
+    """How a campaign spreads its budget, see `bidder.core.budgets` (even) and `bidder.core.pacing` (the others)."""
+
+    kind: Literal["asap", "even", "adaptive", "multiplicative", "pid"] = "asap"
+    start: float = 0.0
+    """First mu; of pid, first multiplier."""
+    highest: float = 1.0
+    """Highest mu; of pid, highest multiplier."""
+    step_per_nano: float = 0.0
+    auctions: float = 0.0
+    """Auctions the budget is planned for; 0: estimated at every tick."""
+    gains: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """kp, ki, kd of pid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +93,7 @@ class CampaignPlan:
     """Worth of one impression, click or purchase."""
     signal_ix: int = -1
     daily_nanos: int | None = None
-    even: bool = False
+    pacing: PacePlan = PacePlan()
     product: str | None = None
     ctr: float = 0.0
     cvr: float = 0.0

@@ -17,6 +17,6 @@ def ensure_room(book: Book, exposures: int = 1) -> Book:
         return book
     while size < wanted:
         size *= 2
-    memory = np.empty(size, book.memory.dtype)
+    memory = np.zeros(size, book.memory.dtype)  # not empty: a run is the same to the last byte of its book
     memory[: len(book.memory)] = book.memory
     return book._replace(memory=memory)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, TargetPlan
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, PacePlan, TargetPlan
 from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
 from experiments.compile_market import private_campaigns, slot_names
-from experiments.scenario.campaigns import Bid, Campaign, ConstantBid, LinearBid, McpcBid, Ortb1Bid
+from experiments.scenario.campaigns import (
+    AdaptivePacing,
+    Bid,
+    Campaign,
+    ConstantBid,
+    LinearBid,
+    LognormalCurve,
+    McpcBid,
+    Ortb1Bid,
+    Ortb2Bid,
+    Pacing,
+    PidPacing,
+    ShadedBid,
+)
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import duration_s
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos, units_to_nanos
@@ -49,7 +64,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         daily_nanos=None if budget.daily is None else units_to_nanos(budget.daily),
         start_s=0.0 if campaign.start is None else (campaign.start - scenario.start).total_seconds(),
         end_s=scenario.days * 86400.0 if campaign.end is None else (campaign.end - scenario.start).total_seconds(),
-        even=campaign.pacing == "even",
+        pacing=_pacing(campaign.pacing),
         goal=goal.kind,
         goal_value_nanos=goal_value_nanos,
         signal_ix=signals.index(name) if name in signals else -1,
@@ -76,6 +91,22 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
     )
 
 
+def _pacing(pacing: Pacing) -> PacePlan:
+    if isinstance(pacing, PidPacing):
+        return PacePlan("pid", pacing.start, pacing.highest, gains=(pacing.kp, pacing.ki, pacing.kd))
+    if isinstance(pacing, AdaptivePacing):
+        additive = pacing.form == "additive"
+        first = 0.0 if additive else 0.1
+        return PacePlan(
+            "adaptive" if additive else "multiplicative",
+            min(first if pacing.start is None else pacing.start, pacing.highest),
+            pacing.highest,
+            pacing.step / NANOS_PER_CPM,
+            pacing.auctions or 0.0,
+        )
+    return PacePlan(pacing)
+
+
 def _bid(bid: Bid) -> BidPlan:
     highest = None if bid.max is None else cpm_to_nanos(bid.max)
     if isinstance(bid, ConstantBid):
@@ -84,8 +115,13 @@ def _bid(bid: Bid) -> BidPlan:
         return BidPlan("linear", bid.base_price * NANOS_PER_CPM, bid.average_rate, highest)
     if isinstance(bid, McpcBid):
         return BidPlan("mcpc", bid.max_ecpc * NANOS_PER_UNIT, 0.0, highest)
-    if isinstance(bid, Ortb1Bid):
-        return BidPlan("ortb1", bid.c * NANOS_PER_CPM, bid.rate_per_cpm / NANOS_PER_CPM, highest)
+    if isinstance(bid, Ortb1Bid | Ortb2Bid):
+        return BidPlan(bid.kind, bid.c * NANOS_PER_CPM, bid.rate_per_cpm / NANOS_PER_CPM, highest)
+    if isinstance(bid, ShadedBid):
+        curve = bid.curve
+        if isinstance(curve, LognormalCurve):
+            return BidPlan("shaded_lognormal", math.log(curve.median * NANOS_PER_CPM), curve.sigma, highest)
+        return BidPlan("shaded_uniform", curve.high * NANOS_PER_CPM, float(curve.rivals), highest)
     return BidPlan("truthful", bid.multiplier, 0.0, highest)
 
 

@@ -30,6 +30,7 @@ CAMPAIGN = np.dtype(
         ("fenced", "i4"),  # 1: only inside the disc below
         ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
         ("cap_count", "i4"),
+        ("multiplier", "f8"),  # on the bid, moved by `bidder.core.pacing`; 1: bid what the rule says
         # the rest of the plan
         ("product_ix", "i4"),
         ("goal", "i4"),
@@ -53,6 +54,21 @@ CAMPAIGN = np.dtype(
         ("clicks", "i8"),
         ("conversions", "i8"),
         ("conversion_nanos", "i8"),
+        # pacing by price, see `bidder.core.pacing`
+        ("mu", "f8"),  # shadow price of the budget: the multiplier is 1 / (1 + mu)
+        ("pace_step", "f8"),  # per nano
+        ("pace_auctions", "f8"),  # auctions planned for; 0: estimated at every tick
+        ("pace_target_nanos", "f8"),  # spend per auction aimed at; -1: not known yet
+        ("pace_highest", "f8"),  # highest mu, or highest multiplier of PID control
+        ("entered", "i8"),  # auctions taken part in
+        ("tick_entered", "i8"),  # these three as they were at the last tick
+        ("tick_spent_nanos", "i8"),
+        ("tick_s", "f8"),
+        ("pid_p", "f8"),
+        ("pid_i", "f8"),
+        ("pid_d", "f8"),
+        ("pid_integral", "f8"),
+        ("pid_error", "f8"),
     ],
     align=True,
 )

@@ -31,11 +31,13 @@ REASONS = (
 GOAL_CPM, GOAL_CPC, GOAL_CPA, GOAL_PRIVATE = 0, 1, 2, 3
 GOALS = ("cpm", "cpc", "cpa", "private")
 
-BID_CONSTANT, BID_TRUTHFUL, BID_LINEAR, BID_MCPC, BID_ORTB1 = 0, 1, 2, 3, 4
-BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1")
+BID_CONSTANT, BID_TRUTHFUL, BID_LINEAR, BID_MCPC, BID_ORTB1, BID_ORTB2 = 0, 1, 2, 3, 4, 5
+BID_SHADED_LOGNORMAL, BID_SHADED_UNIFORM = 6, 7
+BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform")
 
-PACE_ASAP, PACE_EVEN = 0, 1
-PACES = ("asap", "even")
+# From PACE_ADAPTIVE on, pacing works through the bid's multiplier.
+PACE_ASAP, PACE_EVEN, PACE_ADAPTIVE, PACE_MULTIPLICATIVE, PACE_PID = 0, 1, 2, 3, 4
+PACES = ("asap", "even", "adaptive", "multiplicative", "pid")
 
 FORMATS = ("display", "mobile", "video")
 DEVICES = ("desktop", "mobile", "tablet", "tv")

@@ -37,3 +37,13 @@ def direct(kernel: Function, *examples: Any) -> Function:
     dispatcher.compile(signature)
     compiled: Function = dispatcher.overloads[signature].entry_point
     return compiled
+
+
+def outlined(function: Function) -> Function:
+    """Compile like `kernel`, but leave it to the compiler whether to copy the body into every caller.
+
+    For the long and seldom ones: copied into the loop they would push what runs every time out of the caches.
+    """
+    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
+    compiled: Function = njit(**options)(function)
+    return compiled

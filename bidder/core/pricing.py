@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
-from bidder.core.codes import GOAL_CPA, GOAL_CPC
+from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, PACE_ADAPTIVE
 from bidder.core.kernel import kernel
 
 
@@ -41,11 +41,29 @@ def list_prices(book: Book, campaign_ix: int) -> None:
 @kernel
 def quote(book: Book, campaign_ix: int, slot_ix: int, signals: NDArray[np.int64]) -> tuple[int, int]:
     """Worth and bid (nanos) for one impression: from the price list, or from its private value."""
-    signal_ix = book.campaigns["signal_ix"][campaign_ix]
+    campaigns = book.campaigns
+    signal_ix = campaigns["signal_ix"][campaign_ix]
     if signal_ix < 0:
-        return book.prices[campaign_ix, slot_ix, WORTH], book.prices[campaign_ix, slot_ix, BID_PRICE]
-    worth = signals[signal_ix]
-    return worth, bid_nanos(book.campaigns, campaign_ix, float(worth), book.cells[campaign_ix, slot_ix, CTR], 1.0)
+        worth, bid = book.prices[campaign_ix, slot_ix, WORTH], book.prices[campaign_ix, slot_ix, BID_PRICE]
+    else:
+        worth = signals[signal_ix]
+        bid = bid_nanos(campaigns, campaign_ix, float(worth), book.cells[campaign_ix, slot_ix, CTR], 1.0)
+    if campaigns["pace"][campaign_ix] >= PACE_ADAPTIVE:
+        bid = paced_bid(book, campaign_ix, slot_ix, worth, bid)
+    return worth, bid
+
+
+@kernel
+def paced_bid(book: Book, campaign_ix: int, slot_ix: int, worth: int, bid: int) -> int:
+    """The bid (nanos) under the campaign's multiplier.
+
+    Shaded bids are worked out anew for the worth times the multiplier: that maximises worth - b / multiplier, money at
+    its price under the budget. Every other rule's bid is multiplied itself.
+    """
+    multiplier = book.campaigns["multiplier"][campaign_ix]
+    if book.campaigns["bid_kind"][campaign_ix] >= BID_SHADED_LOGNORMAL:
+        return bid_nanos(book.campaigns, campaign_ix, worth * multiplier, book.cells[campaign_ix, slot_ix, CTR], 1.0)
+    return int(bid * multiplier)
 
 
 @kernel

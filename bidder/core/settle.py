@@ -1,4 +1,4 @@
-"""The only writers of the book: reserve, win, release, late win, buy, click, convert, tick.
+"""The only writers of the book: reserve, win, release, late win, buy, lose, click, convert, tick.
 
 A bid in flight is reserved: it holds its money (charged to the day it was made in) and counts as an exposure, until a
 win turns it into spend or a loss or expiry releases it. So latency can never overspend or break a cap.
@@ -19,6 +19,7 @@ from bidder.core.budgets import affordable
 from bidder.core.clock import day_ix
 from bidder.core.kernel import kernel
 from bidder.core.memory import IN_FLIGHT_S, forget_in_flight, remember
+from bidder.core.pacing import pace_auction, pace_tick
 from bidder.core.pricing import learn_rates, list_prices
 
 _ONE = np.uint64(1)
@@ -48,13 +49,20 @@ def reserve(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, bid_nano
 
 
 @kernel
-def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int) -> None:
-    """Give back what a lost or expired bid held."""
+def _give_back(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int) -> None:
+    """End a reservation."""
     book.campaigns["reserved_nanos"][campaign_ix] -= bid_nanos
     if book.campaigns["day_ix"][campaign_ix] == bid_day_ix:
         book.campaigns["reserved_day_nanos"][campaign_ix] -= bid_nanos
     if person_ix >= 0:
         forget_in_flight(book, person_ix, campaign_ix)
+
+
+@kernel
+def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int) -> None:
+    """Give back what a lost or expired bid held."""
+    _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
+    pace_auction(book.campaigns, campaign_ix, 0, 1)
 
 
 @kernel
@@ -85,16 +93,20 @@ def win(
     now_s: float,
 ) -> None:
     """Turn a reservation into spend; the price never exceeds the bid it held."""
-    release(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
+    _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
     _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, bid_day_ix, now_s)
+    pace_auction(book.campaigns, campaign_ix, price_nanos, 1)
 
 
 @kernel
 def late_win(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, now_s: float) -> bool:
     """Book a win whose reservation had expired, charged to today, if both budgets still have room; else refuse it."""
-    if not affordable(book.campaigns, campaign_ix, price_nanos, day_ix(book.index, now_s)):
+    today_ix = day_ix(book.index, now_s)
+    if not affordable(book.campaigns, campaign_ix, price_nanos, today_ix):
         return False
-    buy(book, campaign_ix, person_ix, slot_ix, price_nanos, now_s)
+    _enter_day(book, campaign_ix, today_ix)
+    _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, today_ix, now_s)
+    pace_auction(book.campaigns, campaign_ix, price_nanos, 0)
     return True
 
 
@@ -104,6 +116,13 @@ def buy(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos:
     today_ix = day_ix(book.index, now_s)
     _enter_day(book, campaign_ix, today_ix)
     _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, today_ix, now_s)
+    pace_auction(book.campaigns, campaign_ix, price_nanos, 1)
+
+
+@kernel
+def lose(book: Book, campaign_ix: int) -> None:
+    """Reserve and release in one step: what both amount to when no time passes between them."""
+    pace_auction(book.campaigns, campaign_ix, 0, 1)
 
 
 @kernel
@@ -146,12 +165,14 @@ def convert(book: Book, product_ix: int, person_ix: int, value_nanos: int, now_s
 
 @kernel
 def tick(book: Book, now_s: float) -> None:
-    """Once per control interval: retire ended campaigns, refresh learned rates and the price lists they lead to."""
+    """Once per control interval: retire ended campaigns, steer pacing, refresh learned rates and their price lists."""
     campaigns = book.campaigns
     for c in range(campaigns.shape[0]):
         if now_s >= campaigns["end_s"][c]:
             book.targets[book.index[ROW_ACTIVE], c >> 6] &= ~(_ONE << (np.uint64(c) & _LOW6))
-        elif campaigns["learned"][c] == 1 and campaigns["changed"][c] == 1:
+            continue
+        pace_tick(campaigns, c, now_s)
+        if campaigns["learned"][c] == 1 and campaigns["changed"][c] == 1:
             campaigns["changed"][c] = 0
             learn_rates(book, c)
             list_prices(book, c)

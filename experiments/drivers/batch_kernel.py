@@ -12,7 +12,7 @@ from bidder.core.clock import hour_of_week
 from bidder.core.codes import BID
 from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
-from bidder.core.settle import buy, click, convert
+from bidder.core.settle import buy, click, convert, lose
 from exchange_sim.auction import clear
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
@@ -198,6 +198,8 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
             desk.exposures["billed"][at] = 1
             if clicked:
                 click(book, campaign_ix, slot_ix)
+        else:
+            lose(book, campaign_ix)
     tallies.fates[int(opps["time_s"][i] // 3600.0), fate] += 1
 
 

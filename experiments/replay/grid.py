@@ -92,10 +92,16 @@ def parse_budgets(text: str) -> list[int]:
 def parse_params(text: str | None, bid: str) -> list[int | float]:
     """Return the parameters for rule *bid*; mcpc has none, its rows carry 1 unless told otherwise.
 
+    A bid that is no rule of `RULES` (a programme) takes none at all.
+
     Raises:
         ReplayError: none was given where one is needed, or one is below the rule's range.
     """
-    rule = RULES[bid]
+    rule = RULES.get(bid)
+    if rule is None:
+        if text is not None:
+            raise ReplayError(f"--param {text}: --bid {bid} has no parameter; leave it out")
+        return [1]
     if text is None:
         if rule.uses_param:
             raise ReplayError(f"--bid {bid} needs --param, one value or several, as in 5,10,15 or 5:300:5")

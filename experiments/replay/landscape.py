@@ -35,12 +35,22 @@ class TrainingStats(NamedTuple):
         """Return the average cost per click, in the log's price unit."""
         return self._total("cost_train") / self._total("clk_train")
 
-    def landscape_c(self) -> int:
+    def price_share(self, smoothing: float) -> npt.NDArray[np.float64]:
+        """Return the smoothed share of each training price, shape (prices,), (count + s) / (sum of those)."""
+        if self.price_counts is None:
+            raise ReplayError(f"{self.path}: lacks price_counter_train, the prices this bid plans with")
+        weights = self.price_counts + smoothing
+        if not weights.sum() > 0:
+            raise ReplayError(f"{self.path}: price_counter_train holds no price; give a --smoothing above 0")
+        share: npt.NDArray[np.float64] = weights / weights.sum()
+        return share
+
+    def landscape_c(self, power: int = 1) -> int:
         """Return the fitted constant of `fit_landscape_c`."""
         if self.price_counts is None:
             raise ReplayError(f"{self.path}: lacks price_counter_train, from which the landscape constant is fitted")
         try:
-            return fit_landscape_c(self.price_counts)
+            return fit_landscape_c(self.price_counts, power)
         except ValueError as error:
             raise ReplayError(f"{self.path}: price_counter_train {error}; give --landscape-c instead") from None
 
@@ -51,10 +61,11 @@ class TrainingStats(NamedTuple):
         return value
 
 
-def fit_landscape_c(price_counts: npt.NDArray[np.int64]) -> int:
-    """Return the whole c ≥ 1 for which w(b) = b / (b + c) fits the share of prices up to b best.
+def fit_landscape_c(price_counts: npt.NDArray[np.int64], power: int = 1) -> int:
+    """Return the whole c ≥ 1 for which w(b) = b^p / (b^p + c^p) fits the share of prices up to b best.
 
-    w is the win rate of ORTB1 (Zhang, Yuan, Wang 2014, "Optimal real-time bidding for display advertising").
+    w is the win rate of ORTB1 (*power* p = 1) and of ORTB2 (p = 2) (Zhang, Yuan, Wang 2014, "Optimal real-time bidding
+    for display advertising").
     The share at b counts prices 0..b, b included (a bid of b wins at a price of b). Least squares over
     b = 1..len(price_counts) - 2, each b with the same weight: both ends are left out, for prices 0..300 b = 1..299.
 
@@ -63,14 +74,14 @@ def fit_landscape_c(price_counts: npt.NDArray[np.int64]) -> int:
     """
     highest = len(price_counts) - 1
     if highest < 2 or price_counts.sum() == 0:
-        raise ValueError("holds too few prices to fit w(b) = b / (b + c)")
+        raise ValueError("holds too few prices to fit the win curve")
     share = np.cumsum(price_counts)[1:highest] / price_counts.sum()
-    bid = np.arange(1, highest)
-    candidates = np.arange(1, 10 * highest + 1)
-    squares = [float(np.sum((bid / (bid + c) - share) ** 2)) for c in candidates]
+    bid = np.arange(1.0, highest)
+    candidates = np.arange(1.0, 10 * highest + 1)
+    squares = [float(np.sum((bid**power / (bid**power + c**power) - share) ** 2)) for c in candidates]
     best = int(np.argmin(squares))
     if best == len(candidates) - 1:
-        raise ValueError("does not follow w(b) = b / (b + c)")
+        raise ValueError("does not follow the win curve")
     return int(candidates[best])
 
 

@@ -66,6 +66,17 @@ def ortb1(pctr: Rates, param: float, scale: float, cap: int, bid: Bids) -> None:
         bid[i] = whole(math.sqrt(scale * pctr[i] / param + scale * scale) - scale, cap)
 
 
+@njit(cache=True, error_model="numpy")
+def ortb2(pctr: Rates, param: float, scale: float, cap: int, bid: Bids) -> None:
+    """Fill *bid* (rows,) with int(2 c sinh(asinh(pctr / (λ c)) / 3)); c = scale, λ = param.
+
+    The same as ORTB2 of Zhang, Yuan, Wang 2014 (the root of b³ + 3 c² b = 2 c² pctr / λ), without the cancellation of
+    their two cube roots at small rates.
+    """
+    for i in range(len(pctr)):
+        bid[i] = whole(2.0 * scale * math.sinh(math.asinh(pctr[i] / (param * scale)) / 3.0), cap)
+
+
 class Rule(NamedTuple):
     """A rule's compiled filler, what its scale is (None: it has none) and whether its parameter matters."""
 
@@ -73,6 +84,8 @@ class Rule(NamedTuple):
     scale_option: str | None
     uses_param: bool
     param_above_zero: bool
+    power: int = 1
+    """p of the win curve b^p / (b^p + c^p) its scale is fitted to."""
 
 
 RULES = {
@@ -80,4 +93,5 @@ RULES = {
     "lin": Rule(linear, "--base-ctr", True, False),
     "mcpc": Rule(mcpc, "--max-ecpc", False, False),
     "ortb1": Rule(ortb1, "--landscape-c", True, True),
+    "ortb2": Rule(ortb2, "--landscape-c", True, True, power=2),
 }

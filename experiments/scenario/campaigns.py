@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from experiments.scenario.parts import (
     Device,
@@ -107,7 +108,103 @@ class Ortb1Bid(Bidding):
     """Lagrange multiplier lambda: predicted rate bought per unit of CPM at the margin."""
 
 
-Bid = Annotated[ConstantBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid, Field(discriminator="kind")]
+class Ortb2Bid(Bidding):
+    """Optimal bid for the win curve b^2/(b^2+c^2) (Zhang, Yuan, Wang 2014): b^3 + 3 c^2 b = 2 c^2 rate / lambda."""
+
+    kind: Literal["ortb2"]
+    c: Positive
+    """Constant of the win curve (CPM): the bid that wins half of the auctions."""
+    rate_per_cpm: Positive
+    """Lagrange multiplier lambda: predicted rate bought per unit of CPM at the margin."""
+
+
+class LognormalCurve(Part):
+    """Win curve of a highest rival whose logarithm is normal."""
+
+    kind: Literal["lognormal"]
+    median: Positive
+    """Median of the highest rival bid (CPM)."""
+    sigma: Annotated[float, Field(ge=0.01, le=20)]
+    """Standard deviation of its logarithm."""
+
+
+class UniformCurve(Part):
+    """Win curve of the highest of several uniform rivals."""
+
+    kind: Literal["uniform"]
+    rivals: Annotated[int, Field(ge=1, le=1000)]
+    """How many rivals bid."""
+    high: Positive
+    """Each bids uniformly from 0 to this (CPM)."""
+
+
+class ShadedBid(Bidding):
+    """First price: the bid b with the highest expected surplus (worth - b) * P(win at b)."""
+
+    kind: Literal["shaded"]
+    curve: Annotated[LognormalCurve | UniformCurve, Field(discriminator="kind")]
+    """What the buyer believes the highest rival bids."""
+
+
+Bid = Annotated[
+    ConstantBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid | Ortb2Bid | ShadedBid, Field(discriminator="kind")
+]
+
+
+class AdaptivePacing(Part):
+    """Bids shrink to worth / (1 + mu); mu follows the spend auction by auction (Balseiro and Gur 2019)."""
+
+    kind: Literal["adaptive"]
+    form: Literal["additive", "multiplicative"] = "additive"
+    """additive: mu - step * (target - spend), as in the paper; multiplicative: mu * exp(-step * (target - spend))."""
+    step: Positive
+    """How far mu moves per unit of CPM by which spend misses the target; about 1 / (usual price * sqrt(auctions))."""
+    auctions: Annotated[float, Field(ge=1, le=1e12)] | None = None
+    """Auctions it will take part in: the target is total / auctions; missing: estimated at every tick."""
+    start: NonNegative | None = None
+    """First mu; missing: 0 (additive) or 0.1 (multiplicative, which cannot leave 0)."""
+    highest: Positive = 100.0
+    """Highest mu; at least the highest worth divided by the target keeps it out of the way."""
+
+
+class PidPacing(Part):
+    """A multiplier on the bid, moved once per tick by what the spend of the tick lacked of its straight line."""
+
+    kind: Literal["pid"]
+    kp: NonNegative = 0.2
+    """Gain on the error, 1 - spend / target of the tick."""
+    ki: NonNegative = 0.0
+    """Gain on the sum of errors."""
+    kd: NonNegative = 0.0
+    """Gain on the change of the error."""
+    start: NonNegative = 1.0
+    """First multiplier."""
+    highest: Positive = 1.0
+    """Highest multiplier."""
+
+
+def _pacing_tag(value: Any) -> str | None:
+    """Which member of the union is meant: a mapping is told by its kind, everything else is a name."""
+    if isinstance(value, Mapping):
+        kind = value.get("kind")
+        return kind if isinstance(kind, str) else None
+    return value.kind if isinstance(value, AdaptivePacing | PidPacing) else "named"
+
+
+Pacing = Annotated[
+    Annotated[Literal["asap", "even"], Tag("named")]
+    | Annotated[AdaptivePacing, Tag("adaptive")]
+    | Annotated[PidPacing, Tag("pid")],
+    Discriminator(_pacing_tag),
+    Field(
+        json_schema_extra={
+            "discriminator": {
+                "propertyName": "kind",
+                "mapping": {"adaptive": "#/$defs/AdaptivePacing", "pid": "#/$defs/PidPacing"},
+            }
+        }
+    ),
+]
 
 
 class Budget(Part):
@@ -197,8 +294,8 @@ class Campaign(Part):
     """Moment it stops (local time); missing: the scenario's end."""
     budget: Budget
     """Hard limits on spend."""
-    pacing: Literal["asap", "even"] = "asap"
-    """asap: spend as fast as the limits allow; even: never ahead of a straight line from start to end."""
+    pacing: Pacing = "asap"
+    """asap: as fast as the limits allow; even: never ahead of a straight line from start to end; or by price."""
     goal: Goal
     """What it wants and what that is worth."""
     bid: Bid = TruthfulBid(kind="truthful")

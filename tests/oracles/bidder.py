@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scipy import optimize, stats
+
 from bidder.plan import BidPlan, CampaignPlan, Directory
+from tests.oracles.pacing import Pacer
 
 DAY_S = 86400
 FORMATS = ("display", "mobile", "video")
@@ -54,6 +57,16 @@ class Account:
     exposures: list[Exposure] = field(default_factory=list)
     news: bool = False
     active: bool = True
+    pacer: Pacer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Pacing as planned."""
+        self.pacer = Pacer(self.plan)
+
+    @property
+    def spent(self) -> int:
+        """Over all days."""
+        return sum(self.spent_on.values())
 
     @property
     def committed(self) -> int:
@@ -89,11 +102,30 @@ def bid_nanos(bid: BidPlan, worth: float, ctr: float, rate: float) -> int:
         amount = bid.a * rate / bid.b
     elif bid.kind == "mcpc":
         amount = bid.a * ctr
+    elif bid.kind == "ortb2":
+        amount = 2.0 * bid.a * math.sinh(math.asinh(rate / (bid.b * bid.a)) / 3.0)
+    elif bid.kind == "shaded_uniform":
+        amount = min(worth * bid.b / (bid.b + 1.0), bid.a)
+    elif bid.kind == "shaded_lognormal":
+        amount = _best_against_lognormal(worth, bid.a, bid.b)
     else:
         amount = math.sqrt(bid.a / bid.b * rate + bid.a * bid.a) - bid.a
     if bid.max_nanos is not None and amount > bid.max_nanos:
         return bid.max_nanos
     return int(amount)
+
+
+def _best_against_lognormal(worth: float, mu: float, sigma: float) -> float:
+    """Root of (v - b) f(b) = F(b) between 0 and the worth, by bracketing on the share v / b - 1."""
+    if worth <= 0.0:
+        return 0.0
+
+    def condition(log_excess: float) -> float:
+        z = (math.log(worth) - math.log1p(math.exp(log_excess)) - mu) / sigma
+        return float(log_excess + stats.norm.logpdf(z) - stats.norm.logcdf(z) - math.log(sigma))
+
+    root = optimize.brentq(condition, -700.0, 700.0, xtol=1e-13, rtol=1e-15)
+    return worth / (1.0 + math.exp(root))
 
 
 class OracleBidder:
@@ -129,7 +161,7 @@ class OracleBidder:
                     continue
             elif not self._right_audience(account.plan, segments):
                 continue
-            worth, bid = self.quote(account, imp["slot_ix"], signals)
+            worth, bid = self.paced_quote(account, imp["slot_ix"], signals)
             reasons[c] = self._reason(account, imp, bid)
             if reasons[c] == "bid":
                 offers.append((bid, -c, worth))
@@ -178,6 +210,15 @@ class OracleBidder:
         value = rate * plan.goal_value_nanos
         return int(value), bid_nanos(plan.bid, value, ctr, rate)
 
+    def paced_quote(self, account: Account, slot_ix: int, signals: Sequence[int]) -> tuple[int, int]:
+        """Worth, and the bid under the multiplier: shaded rules see a smaller worth, others have their bid cut."""
+        worth, bid = self.quote(account, slot_ix, signals)
+        if account.plan.pacing.kind in ("asap", "even"):
+            return worth, bid
+        if account.plan.bid.kind.startswith("shaded"):
+            return worth, bid_nanos(account.plan.bid, worth * account.pacer.multiplier, 0.0, 1.0)
+        return worth, int(bid * account.pacer.multiplier)
+
     def _reason(self, account: Account, imp: dict[str, Any], bid: int) -> str:
         plan, now_s = account.plan, imp["now_s"]
         if not plan.start_s <= now_s < plan.end_s:
@@ -192,7 +233,7 @@ class OracleBidder:
             return "below_floor"
         if not self.affordable(account, bid, now_s):
             return "budget_gone"
-        if plan.even and not self._on_plan(account, bid, now_s):
+        if plan.pacing.kind == "even" and not self._on_plan(account, bid, now_s):
             return "paced"
         if imp["person_ix"] >= 0 and self.capped(account, imp["person_ix"], now_s):
             return "capped"
@@ -245,23 +286,34 @@ class OracleBidder:
 
     def release(self, c: int, flight: Flight) -> None:
         """A bid was lost or has expired."""
+        self._end(c, flight)
+        self.accounts[c].pacer.after_auction(0)
+
+    def _end(self, c: int, flight: Flight) -> None:
         flights = self.accounts[c].flights
         flights.pop(next(k for k, other in enumerate(flights) if other is flight))
 
     def win(self, c: int, flight: Flight, slot_ix: int, price: int, now_s: float) -> None:
         """A bid was won: charged to the day it was made."""
-        self.release(c, flight)
+        self._end(c, flight)
         self._book(c, flight.person_ix, slot_ix, price, flight.day_ix, now_s)
+        self.accounts[c].pacer.after_auction(price)
 
     def buy(self, c: int, person_ix: int, slot_ix: int, price: int, now_s: float) -> None:
         """Bid and win at once."""
         self._book(c, person_ix, slot_ix, price, self.day_ix(now_s), now_s)
+        self.accounts[c].pacer.after_auction(price)
+
+    def lose(self, c: int) -> None:
+        """Bid and lose at once."""
+        self.accounts[c].pacer.after_auction(0)
 
     def late_win(self, c: int, person_ix: int, slot_ix: int, price: int, now_s: float) -> bool:
         """A win after the bid had expired: only if the money is still there."""
         if not self.affordable(self.accounts[c], price, now_s):
             return False
-        self.buy(c, person_ix, slot_ix, price, now_s)
+        self._book(c, person_ix, slot_ix, price, self.day_ix(now_s), now_s)
+        self.accounts[c].pacer.after_auction(price, first_news=False)
         return True
 
     def _book(self, c: int, person_ix: int, slot_ix: int, price: int, day_ix: int, now_s: float) -> None:
@@ -301,7 +353,9 @@ class OracleBidder:
             plan = account.plan
             if now_s >= plan.end_s:
                 account.active = False
-            elif plan.learned and account.news:
+                continue
+            account.pacer.tick(now_s, account.spent)
+            if plan.learned and account.news:
                 account.news = False
                 strength = plan.prior_impressions
                 for s in range(len(account.ctr)):

@@ -107,7 +107,7 @@ def _campaign(rng: Random, requests: int, days: float, deals: bool, learned: boo
     return {
         "product": product,
         "budget": budget,
-        "pacing": rng.choice(["asap", "even"]),
+        "pacing": rng.choice(["asap", "even", *([] if learned is False else _PACINGS)]),
         "goal": _goal(goal),
         "bid": _bid(rng, goal),
         "rates": {
@@ -129,6 +129,14 @@ def _campaign(rng: Random, requests: int, days: float, deals: bool, learned: boo
     }
 
 
+_PACINGS = [
+    {"kind": "adaptive", "step": 0.02},
+    {"kind": "adaptive", "step": 0.05, "auctions": 200, "start": 0.5, "highest": 3.0},
+    {"kind": "adaptive", "form": "multiplicative", "step": 0.1},
+    {"kind": "pid", "kp": 0.5, "ki": 0.02, "kd": 0.1},
+]
+
+
 def _goal(kind: str) -> dict[str, Any]:
     if kind == "private":
         return {"kind": kind, "value": {"kind": "uniform", "low": 0.0, "high": 2.0}}
@@ -140,6 +148,8 @@ def _bid(rng: Random, goal: str) -> dict[str, Any]:
     rules: list[dict[str, Any]] = [
         {"kind": "constant", "price": STEP * rng.randint(1, 5)},
         {"kind": "truthful", "multiplier": rng.choice([0.8, 1.0])},
+        {"kind": "shaded", "curve": {"kind": "lognormal", "median": 0.5, "sigma": 0.7}},
+        {"kind": "shaded", "curve": {"kind": "uniform", "rivals": 3, "high": 1.2}},
     ]
     if goal in ("cpc", "cpa"):
         rate = 0.02 if goal == "cpc" else 0.005
@@ -147,6 +157,7 @@ def _bid(rng: Random, goal: str) -> dict[str, Any]:
             {"kind": "linear", "base_price": 0.8, "average_rate": rate},
             {"kind": "mcpc", "max_ecpc": 0.04},
             {"kind": "ortb1", "c": 0.6, "rate_per_cpm": rate / 3},
+            {"kind": "ortb2", "c": 0.6, "rate_per_cpm": rate / 3},
         ]
     return rng.choice(rules) | {"max": highest}
 

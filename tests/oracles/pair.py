@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bidder.build import build_book, pack_bits
 from bidder.core import settle
@@ -83,6 +84,11 @@ class Pair:
         settle.buy(self.book, c, person_ix, slot_ix, price, self.now_s)
         self.oracle.buy(c, person_ix, slot_ix, price, self.now_s)
 
+    def lose(self, c: int) -> None:
+        """Bid and lose at once."""
+        settle.lose(self.book, c)
+        self.oracle.lose(c)
+
     def reserve(self, c: int, person_ix: int, slot_ix: int, bid: int) -> None:
         """Send a bid."""
         self.book = ensure_room(self.book)
@@ -139,6 +145,8 @@ class Pair:
                 assert today == account.committed_on(today_ix)
             else:
                 assert account.committed_on(today_ix) == 0
+            assert rows["mu"][c] == pytest.approx(account.pacer.mu, rel=1e-12)
+            assert rows["multiplier"][c] == pytest.approx(account.pacer.multiplier, rel=1e-12)
             assert rows["wins"][c] == account.wins.total()
             assert rows["clicks"][c] == account.clicks.total()
             assert rows["conversions"][c] == account.conversions.total()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.book import IMPRESSION
-from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, TargetPlan
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, PacePlan, TargetPlan
 
 DAY_S = 86400.0
 WINDOWS_S = (600.0, 3600.0, 7200.0, 25_000.0, DAY_S, 2 * DAY_S)
@@ -48,7 +48,7 @@ def _few_segments(rng: Random, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def random_bid(rng: Random) -> BidPlan:
     """Any rule; parameters of the size of real prices, drawn from few values so that bids tie."""
-    kind = rng.choice(["constant", "truthful", "linear", "mcpc", "ortb1"])
+    kind = rng.choice(["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_uniform"])
     highest = rng.choice([None, None, 700_000, 1_500_000])
     if kind == "constant":
         return BidPlan(kind, rng.choice([0.0, 400_000.0, 900_000.0, 900_000.0, 1_000_000.5]), 0.0, highest)
@@ -58,7 +58,19 @@ def random_bid(rng: Random) -> BidPlan:
         return BidPlan(kind, 900_000.0, rng.choice([0.001, 0.01]), highest)
     if kind == "mcpc":
         return BidPlan(kind, 300e6, 0.0, highest)
+    if kind == "shaded_uniform":
+        return BidPlan(kind, 900_000.0, rng.choice([1.0, 4.0]), highest)
     return BidPlan(kind, 600_000.0, rng.choice([1e-9, 1e-8]), highest)
+
+
+def random_pacing(rng: Random) -> PacePlan:
+    """Any pacing; steps so large that mu moves, now and then against its bounds."""
+    kind = rng.choice(["asap", "asap", "even", "adaptive", "multiplicative", "pid"])
+    if kind == "pid":
+        return PacePlan(kind, rng.choice([0.0, 1.0]), 1.5, gains=(rng.choice([0.2, 1.0]), rng.choice([0.0, 0.1]), 0.05))
+    if kind in ("asap", "even"):
+        return PacePlan(kind)
+    return PacePlan(kind, 0.1, rng.choice([0.3, 50.0]), rng.choice([1e-7, 1e-5]), rng.choice([0.0, 100.0]))
 
 
 def random_plan(rng: Random, name: str, directory: Directory, signals: int, picky: float) -> CampaignPlan:
@@ -81,7 +93,7 @@ def random_plan(rng: Random, name: str, directory: Directory, signals: int, pick
         goal_value_nanos={"cpm": 1_000_000.0, "cpc": 200e6, "cpa": 5e9}.get(goal, 0.0),
         signal_ix=rng.randrange(signals) if goal == "private" else -1,
         daily_nanos=rng.choice([None, total // 3, total]),
-        even=rng.random() < 0.3,
+        pacing=random_pacing(rng),
         product=rng.choice([None, *directory.products]),
         ctr=rng.choice([0.0, 0.002, 0.01]),
         cvr=rng.choice([0.0001, 0.0003]),

@@ -18,7 +18,7 @@ DIRECTORY = Directory(("p",), ("s",), ("h",), (), (), ())
 
 
 @given(
-    kind=st.sampled_from(["constant", "truthful", "linear", "mcpc", "ortb1"]),
+    kind=st.sampled_from(["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_uniform"]),
     a=st.floats(1e-3, 1e9),
     b=st.floats(1e-9, 1),
     highest=st.none() | st.integers(1, 10**9),
@@ -49,6 +49,15 @@ def test_ortb1_maximises_the_surplus(rate: float, c: float, lagrange: float) -> 
     assert best >= 0.0
     for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2.0):
         assert surplus(best) >= surplus(best * factor) - 1e-9 * abs(surplus(best))
+
+
+@given(mu=st.floats(11.0, 17.0), sigma=st.floats(0.05, 3.0), highest=st.none() | st.integers(1, 10**9), worth=money)
+def test_shaded_bids_as_the_oracle(mu: float, sigma: float, highest: int | None, worth: float) -> None:
+    bid = BidPlan("shaded_lognormal", mu, sigma, highest)
+    book = build_book([CampaignPlan("c", 1, 0.0, 1.0, "cpm", bid, 1.0)], DIRECTORY, people_count=1)
+    got = bid_nanos(book.campaigns, 0, worth, 0.0, 1.0)
+    assert math.isclose(got, oracle.bid_nanos(bid, worth, 0.0, 1.0), rel_tol=1e-9, abs_tol=1.0)
+    assert highest is None or got <= highest
 
 
 def test_rules_by_hand() -> None:

@@ -9,7 +9,7 @@ from bidder.core import settle
 from bidder.core.book import Book
 from bidder.core.budgets import affordable, on_plan
 from bidder.core.caps import capped
-from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, PacePlan
 
 DIRECTORY = Directory(("p",), ("s0", "s1"), ("h",), (), (), ("thing",))
 HOUR_S = 3600.0
@@ -73,7 +73,7 @@ def test_budgets_to_the_nano() -> None:
 
 def test_even_pacing_to_the_nano() -> None:
     """1000 nanos over ten days, at most 200 a day: after a quarter of the first day 25 in all, 50 of the day's."""
-    book = _book(total_nanos=1000, daily_nanos=200, even=True)
+    book = _book(total_nanos=1000, daily_nanos=200, pacing=PacePlan("even"))
     assert on_plan(book.campaigns, 0, 25, 21_600.0, 0, 0.25)
     assert not on_plan(book.campaigns, 0, 26, 21_600.0, 0, 0.25)
     assert on_plan(book.campaigns, 0, 50, 5 * 86400.0 + 21_600.0, 5, 0.25)

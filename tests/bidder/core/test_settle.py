@@ -14,7 +14,7 @@ from bidder.core import settle
 from bidder.plan import BidPlan, CampaignPlan, Directory
 from tests.oracles.pair import Pair
 
-OPERATIONS = ("request",) * 8 + ("answer",) * 4 + ("buy", "buy", "late", "click", "convert", "convert", "tick")
+OPERATIONS = ("request",) * 8 + ("answer",) * 4 + ("buy", "buy", "lose", "late", "click", "convert", "convert", "tick")
 TEMPOS = {
     "minutes": (0.25, 30.0, 300.0, 900.0),
     "hours": (0.25, 600.0, 3600.0, 7200.0),
@@ -47,6 +47,8 @@ def act(pair: Pair, operation: str, luck: int) -> None:
         pair.answer(luck % len(pair.in_flight), won=luck % 2 == 1, price_share=1.0 if luck % 5 else 0.5)
     elif operation == "buy":
         pair.buy(c, person_ix, slot_ix, 1000 + luck)
+    elif operation == "lose":
+        pair.lose(c)
     elif operation == "late":
         pair.late_win(c, person_ix, slot_ix, 400_000)
     elif operation == "click":

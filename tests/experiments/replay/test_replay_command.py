@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(plain.encode())[:-50])
     (tmp_path / "empty.txt").touch()
     (tmp_path / "broken.txt").write_text("0 5 0.1\n0 -5 0.1\n")
+    (tmp_path / "many.txt").write_text("0 90 0.1\n" * 30_000)
     (tmp_path / "stats.json").write_text(json.dumps(LANDSCAPE))
     (tmp_path / "no-stats.json").write_text("{")
     return tmp_path
@@ -71,11 +72,17 @@ def test_tsv_of_a_grid_equals_the_oracle(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("bid", "param", "option"),
-    [("lin", 30, "--base-ctr"), ("mcpc", 1, "--max-ecpc"), ("ortb1", 0.0001, "--landscape-c")],
+    [
+        ("lin", 30, "--base-ctr"),
+        ("mcpc", 1, "--max-ecpc"),
+        ("ortb1", 0.0001, "--landscape-c"),
+        ("ortb2", 0.0001, "--landscape-c"),
+    ],
 )
 def test_training_totals_from_the_file_or_by_hand(folder: Path, bid: str, param: float, option: str) -> None:
     stats = read_stats(folder / "stats.json")
-    scale = {"lin": stats.base_ctr(), "mcpc": stats.max_ecpc(), "ortb1": stats.landscape_c()}[bid]
+    fitted = {"lin": stats.base_ctr, "mcpc": stats.max_ecpc, "ortb1": stats.landscape_c}
+    scale = stats.landscape_c(2) if bid == "ortb2" else fitted[bid]()
     switches = f"--param {param} --budget 300 --win ge --stop before --episode 60 --cap 80 --json"
     by_file = run(folder, f"log.txt --bid {bid} --stats stats.json {switches}")
     by_hand = run(folder, f"log.txt --bid {bid} {option} {scale!r} {switches}")
@@ -88,6 +95,22 @@ def test_training_totals_from_the_file_or_by_hand(folder: Path, bid: str, param:
     assert list(row) == COLUMNS
     assert tuple(row.values())[3:] == expected
     assert row["wins"] > 20
+
+
+@pytest.mark.parametrize("bid", ["rlb", "mdp"])
+def test_a_programme_runs_and_its_options_count(folder: Path, bid: str) -> None:
+    how = f"log.txt --bid {bid} --stats stats.json --budget 300 --episode 60 --json"
+    runs = [
+        run(folder, f"{how} {options}")
+        for options in ("", "--win ge --stop before --smoothing 1", "--smoothing 1e9", "--base-ctr 0.5", "--cap 5")
+    ]
+    assert [(done.returncode, done.stderr) for done in runs] == [(0, "")] * len(runs)
+    rows = [json.loads(done.stdout)[0] for done in runs]
+    assert rows[0] == rows[1]
+    assert all(row["wins"] > 0 and row["spend"] <= 300 * 9 for row in rows)
+    assert rows[2] != rows[0]
+    assert rows[4] != rows[0]
+    assert (rows[3] != rows[0]) == (bid == "rlb"), "scaling every rate changes no bid of mdp"
 
 
 def test_without_a_budget_nothing_stops(folder: Path) -> None:
@@ -159,7 +182,10 @@ def test_a_full_disk_is_one_message(folder: Path, form: str) -> None:
         ("empty.txt --bid const --param 5", "empty.txt: holds no auction"),
         ("cut.gz --bid const --param 5", "cut.gz: the gzip file is cut short"),
         ("broken.txt --bid const --param 5", "broken.txt:2: price is '-5'; it must be a whole number from 0"),
-        ("log.txt --bid liner --param 5", "--bid liner: must be one of const, lin, mcpc, ortb1; did you mean lin?"),
+        (
+            "log.txt --bid liner --param 5",
+            "one of const, lin, mcpc, ortb1, ortb2, rlb, mdp; did you mean lin?",
+        ),
         ("log.txt --bid const", "--bid const needs --param"),
         ("log.txt --bid const --param 5:x", "--param 5:x: 'x' is no number"),
         ("log.txt --bid const --param 5 --budget 0", "--budget 0: 0 must be a whole number"),
@@ -169,6 +195,16 @@ def test_a_full_disk_is_one_message(folder: Path, form: str) -> None:
         ("log.txt --bid const --param 5 --episode 0", "--episode 0: must be a whole number from 1"),
         ("log.txt --bid const --param 5 --cap -1", "--cap -1: must be a whole number from 0"),
         ("log.txt --bid lin --param 5", "--bid lin needs the training totals: give --stats LANDSCAPE.json"),
+        ("log.txt --bid rlb --budget 9", "--bid rlb needs the training prices: give --stats LANDSCAPE.json"),
+        ("log.txt --bid rlb --budget 9 --param 5", "--param 5: --bid rlb has no parameter; leave it out"),
+        ("log.txt --bid mdp --win gt", "--win gt: --bid mdp plans with --win ge alone; leave it out"),
+        ("log.txt --bid mdp --stop after", "--stop after: --bid mdp plans with --stop before alone"),
+        ("log.txt --bid mdp --stats stats.json --max-ecpc 5", "--max-ecpc has no meaning with --bid mdp"),
+        ("log.txt --bid lin --param 5 --smoothing 1", "--smoothing has no meaning with --bid lin"),
+        ("log.txt --bid mdp --stats stats.json --smoothing -1", "--smoothing -1.0: must be a number from 0"),
+        ("log.txt --bid mdp --stats stats.json --smoothing nan", "--smoothing nan: must be a number from 0"),
+        ("log.txt --bid mdp --stats stats.json --base-ctr 2", "--base-ctr 2.0: must be a probability above 0"),
+        ("many.txt --bid rlb --stats stats.json", "make 81000030000 states, more than 134217728; take a shorter"),
         ("log.txt --bid lin --param 5 --base-ctr nan", "--base-ctr nan: must be a number above 0"),
         ("log.txt --bid lin --param 5 --max-ecpc 5", "--max-ecpc has no meaning with --bid lin"),
         ("log.txt --bid lin --param 5 --stats none.json", "none.json: there is no such landscape file"),

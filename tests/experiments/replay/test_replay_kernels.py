@@ -57,6 +57,7 @@ def test_bids_beyond_int64_are_cut_and_not_wrapped() -> None:
     rows = [(1, 2**53 - 1, 1.0)]
     assert tallies(rows, "lin", 1e300, 2**62, scale=1e-300) == (1, 1, 1, 2**53 - 1)
     assert tallies(rows, "ortb1", 1e-300, 2**62, scale=1e300) == (1, 1, 1, 2**53 - 1)
+    assert tallies(rows, "ortb2", 1e-300, 2**62, scale=1e-300) == (1, 1, 1, 2**53 - 1)
 
 
 @pytest.mark.parametrize("may_cross", [True, False])
@@ -81,7 +82,7 @@ row = st.tuples(st.integers(0, 1), st.integers(0, 60), st.floats(0.0, 1.0))
 @settings(deadline=None, max_examples=200)
 @given(
     rows=st.lists(row, min_size=1, max_size=60),
-    bid=st.sampled_from(["const", "lin", "mcpc", "ortb1"]),
+    bid=st.sampled_from(["const", "lin", "mcpc", "ortb1", "ortb2"]),
     param=st.integers(1, 100),
     scale=st.floats(0.01, 100.0),
     budget=st.integers(1, 800),

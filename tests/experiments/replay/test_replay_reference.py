@@ -11,6 +11,7 @@ import pytest
 from experiments.replay.grid import Settings, run_grid
 from experiments.replay.landscape import read_stats
 from experiments.replay.log import BidLog, read_log
+from experiments.replay.programme import Market, run_programme
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,16 @@ def test_closed_rules_of_the_episode_table(
     budget = int(19689072 / 312437 / 32 * 1000)
     assert budget == 1969
     (run,) = run_grid(log, bid, scale, [param], [budget], EPISODES)
+    assert (run.bids, run.wins, run.clicks, run.spend) == expected
+
+
+@pytest.mark.parametrize(
+    ("bid", "expected"), [("mdp", (156_063, 40_395, 80, 306_637)), ("rlb", (156_063, 39_680, 78, 304_375))]
+)
+def test_programmes_of_the_episode_table(log: BidLog, shared_data: Path, bid: str, expected: tuple[int, ...]) -> None:
+    stats = read_stats(shared_data / "ipinyou" / "landscape_2997.json")
+    market = Market(stats.price_share(1.0), stats.base_ctr())
+    (run,) = run_programme(log, bid, market, [1969], 1000, 300)
     assert (run.bids, run.wins, run.clicks, run.spend) == expected
 
 

@@ -108,7 +108,7 @@ MISTAKES = [
     ("total: 10", "total: .nan", 26, "campaigns.launch.budget.total", ["finite"]),
     ("total: 10", "total: 4", 26, "campaigns.launch.budget.daily", ["more than the total", "lower daily"]),
     ("kind: cpc", "kind: cpx", 27, "campaigns.launch.goal.kind", ["'cpx' is not one of cpa, cpc, cpm, private"]),
-    ("kind: constant", "kind: ortb", 28, "campaigns.launch.bid.kind", ["did you mean ortb1?"]),
+    ("kind: constant", "kind: linea", 28, "campaigns.launch.bid.kind", ["did you mean linear?"]),
     ("kind: constant", "kind: [a]", 28, "campaigns.launch.bid.kind", ["a list is not one of"]),
     ("kind: constant, price", "kind: constant, pryce", 28, "campaigns.launch.bid.pryce", ["did you mean price?"]),
     ("[drivers]", "[driver]", 29, "campaigns.launch.target.segments.any.0", ["did you mean drivers?"]),

@@ -1,0 +1,54 @@
+"""Pacing in a scenario: a name or a mapping with a kind, and what is said when it is neither."""
+
+from __future__ import annotations
+
+import pytest
+
+from bidder.plan import PacePlan
+from experiments.compile_buyer import compile_plans
+from experiments.errors import ScenarioError
+from experiments.scenario.loader import dump_yaml, load
+from tests.oracles.worlds import scenario_of
+
+CAMPAIGN = {"budget": {"total": 10.0}, "goal": {"kind": "cpm", "value": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("pacing", "plan"),
+    [
+        ("even", PacePlan("even")),
+        ({"kind": "adaptive", "step": 2.0}, PacePlan("adaptive", 0.0, 100.0, 2e-6)),
+        (
+            {"kind": "adaptive", "form": "multiplicative", "step": 2.0, "auctions": 1000.0, "highest": 5.0},
+            PacePlan("multiplicative", 0.1, 5.0, 2e-6, 1000.0),
+        ),
+        ({"kind": "adaptive", "step": 2.0, "start": 9.0, "highest": 5.0}, PacePlan("adaptive", 5.0, 5.0, 2e-6)),
+        ({"kind": "pid", "kp": 0.4, "ki": 0.1, "kd": 0.2}, PacePlan("pid", 1.0, 1.0, gains=(0.4, 0.1, 0.2))),
+    ],
+)
+def test_each_pacing_becomes_its_plan_and_survives_a_dump(pacing: object, plan: PacePlan) -> None:
+    scenario = scenario_of(campaigns={"c": CAMPAIGN | {"pacing": pacing}})
+    assert compile_plans(scenario)[0].pacing == plan
+    assert "kind: " + scenario.campaigns["c"].goal.kind in dump_yaml(scenario)
+    assert type(scenario).model_validate(scenario.model_dump()) == scenario
+
+
+@pytest.mark.parametrize(
+    ("pacing", "message"),
+    [
+        ("evn", "pacing: 'evn' is not one of asap, even; did you mean even?"),
+        ("3", "pacing: 3 is not one of asap, even"),
+        ("", "pacing: is empty"),
+        ("{kind: pidd}", "pacing.kind: 'pidd' is not one of adaptive, pid; did you mean pid?"),
+        ("{step: 1}", "pacing.kind: is missing"),
+        ("{kind: adaptive}", "pacing.step: is missing"),
+        ("{kind: adaptive, step: 0}", "pacing.step: must be above 0"),
+        ("{kind: adaptive, step: 1, auctions: 0.5}", "pacing.auctions: must be at least 1"),
+        ("{kind: pid, kpp: 1}", "pacing.kpp: unknown key; did you mean kp?"),
+        ("{kind: pid, kp: .nan}", "pacing.kp: must be a finite number"),
+    ],
+)
+def test_a_mistake_names_place_and_remedy(pacing: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load("retail-launch", [f"campaigns.shoe-burst.pacing={pacing}"])
+    assert f"campaigns.shoe-burst.{message}" in str(caught.value)
