@@ -34,9 +34,14 @@ def batch_ns(auctions: int, campaigns: int = 50, runs: int = RUNS) -> tuple[floa
 def events_ns(auctions: int) -> tuple[float, int, int]:
     """The same of the events driver at zero latency."""
     setting = make_ready(benchmark_scenario(auctions))
-    started = time.process_time()
-    ledger, _ = run_events(setting)
-    return (time.process_time() - started) * 1e9 / ledger.auctions, ledger.auctions, len(ledger.exposures)
+    best, ledger = float("inf"), None
+    for _ in range(3):
+        setting = fresh_truth(setting)
+        started = time.process_time()
+        ledger, _ = run_events(setting)
+        best = min(best, (time.process_time() - started) * 1e9 / ledger.auctions)
+    assert ledger is not None
+    return best, ledger.auctions, len(ledger.exposures)
 
 
 def peak_bytes(auctions: int) -> int:
@@ -49,7 +54,8 @@ def peak_bytes(auctions: int) -> int:
 
 def main(auctions: int) -> None:
     """Measure and print."""
-    run_batch(make_ready(benchmark_scenario(10_000, people=1_000)))  # compile, or load what is compiled
+    for drive in (run_batch, run_events):  # compile, or load what is compiled
+        drive(make_ready(benchmark_scenario(10_000, people=1_000)))
     small, _, _ = batch_ns(auctions)
     large, count, wins = batch_ns(10 * auctions, runs=2)
     many, _, _ = batch_ns(auctions, campaigns=1_000)
