@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
 from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, PACE_ADAPTIVE
-from bidder.core.kernel import kernel
+from bidder.core.kernel import kernel, outlined
 
 
 @kernel
@@ -49,20 +49,20 @@ def quote(book: Book, campaign_ix: int, slot_ix: int, signals: NDArray[np.int64]
         worth = signals[signal_ix]
         bid = bid_nanos(campaigns, campaign_ix, float(worth), book.cells[campaign_ix, slot_ix, CTR], 1.0)
     if campaigns["pace"][campaign_ix] >= PACE_ADAPTIVE:
-        bid = paced_bid(book, campaign_ix, slot_ix, worth, bid)
+        bid = paced_bid(campaigns, campaign_ix, worth, bid)
     return worth, bid
 
 
-@kernel
-def paced_bid(book: Book, campaign_ix: int, slot_ix: int, worth: int, bid: int) -> int:
+@outlined
+def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: int, bid: int) -> int:
     """The bid (nanos) under the campaign's multiplier.
 
     Shaded bids are worked out anew for the worth times the multiplier: that maximises worth - b / multiplier, money at
     its price under the budget. Every other rule's bid is multiplied itself.
     """
-    multiplier = book.campaigns["multiplier"][campaign_ix]
-    if book.campaigns["bid_kind"][campaign_ix] >= BID_SHADED_LOGNORMAL:
-        return bid_nanos(book.campaigns, campaign_ix, worth * multiplier, book.cells[campaign_ix, slot_ix, CTR], 1.0)
+    multiplier = campaigns["multiplier"][campaign_ix]
+    if campaigns["bid_kind"][campaign_ix] >= BID_SHADED_LOGNORMAL:
+        return bid_nanos(campaigns, campaign_ix, worth * multiplier, 0.0, 1.0)
     return int(bid * multiplier)
 
 

@@ -86,6 +86,8 @@ class OracleMarket:
         won, price = self.clear(opp, slot, c, bid)
         fate = REASONS.index(reason) if c < 0 else FATE_WON if won else FATE_OUTBID
         self.fates[int(time_s // 3600), fate] += 1
+        if c >= 0 and not won:
+            self.bidder.lose(c)
         if won:
             self.bidder.buy(c, imp["person_ix"], imp["slot_ix"], price, time_s)
             clicked = bool(expose(world, opps, i, c, self.pending, self.pending_size))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from bidder.plan import BidPlan, CampaignPlan, Directory
 from tests.oracles.pacing import Pacer
@@ -122,7 +122,7 @@ def _best_against_lognormal(worth: float, mu: float, sigma: float) -> float:
 
     def condition(log_excess: float) -> float:
         z = (math.log(worth) - math.log1p(math.exp(log_excess)) - mu) / sigma
-        return float(log_excess + stats.norm.logpdf(z) - stats.norm.logcdf(z) - math.log(sigma))
+        return float(log_excess - z * z / 2 - math.log(2 * math.pi) / 2 - special.log_ndtr(z) - math.log(sigma))
 
     root = optimize.brentq(condition, -700.0, 700.0, xtol=1e-13, rtol=1e-15)
     return worth / (1.0 + math.exp(root))
