@@ -1,7 +1,8 @@
 """Errors of the wire.
 
-WireError           something on the wire breaks the specification
-└── MoneyError      a price that is no number, negative or beyond what nanos can hold
+WireError               something on the wire breaks the specification
+├── InvalidMessage      a message cannot be read; says where and which rule
+└── MoneyError          a price that is no number, negative or beyond what nanos can hold
 """
 
 from __future__ import annotations
@@ -9,6 +10,15 @@ from __future__ import annotations
 
 class WireError(Exception):
     """Something on the wire breaks the specification."""
+
+
+class InvalidMessage(WireError):
+    """A message that cannot be read: `path` as in `imp[0].banner.w` (empty: the whole body), and the broken `rule`."""
+
+    def __init__(self, path: str, rule: str) -> None:
+        super().__init__(f"{path or 'body'}: {rule}")
+        self.path = path
+        self.rule = rule
 
 
 class MoneyError(WireError):

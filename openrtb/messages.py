@@ -1,38 +1,85 @@
-"""OpenRTB 2.6 requests and responses as typed structs: the fields this project uses, under the specification's names.
+"""OpenRTB 2.6 requests and responses as typed structs: the fields this project uses or checks, by their own names.
 
 Prices are CPM in `cur` as floats (see `openrtb.money`), times ms. Fields not named here are ignored when a message is
-decoded. Structs are frozen, so that parts of a request that never change can be shared by all requests.
+decoded; codes are plain integers, so that unknown ones pass. Structs are frozen, so that parts of a request that never
+change can be shared by all requests. Where 2.5 kept a field in an `ext`, both places are typed and
+`openrtb.places` reads them.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Integer = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""Beyond this JSON numbers are not exact, and arrays of int64 are not far away."""
+Nanos = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Format(Struct, frozen=True, omit_defaults=True, gc=False):
-    """A size a banner may have (pixels)."""
+    """A size a banner may have: pixels, or a ratio with the least width."""
 
-    w: int | None = None
-    h: int | None = None
+    w: Integer | None = None
+    h: Integer | None = None
+    wratio: Integer | None = None
+    hratio: Integer | None = None
+    wmin: Integer | None = None
 
 
 class Banner(Struct, frozen=True, omit_defaults=True, gc=False):
     """A display ad's room (pixels)."""
 
-    w: int | None = None
-    h: int | None = None
+    w: Integer | None = None
+    h: Integer | None = None
     format: list[Format] | None = None
+    btype: list[Integer] | None = None
+    battr: list[Integer] | None = None
+    mimes: list[str] | None = None
+    pos: Integer | None = None
+    api: list[Integer] | None = None
 
 
 class Video(Struct, frozen=True, omit_defaults=True, gc=False):
     """A video ad's room (pixels) and what plays in it."""
 
     mimes: list[str] = []
-    minduration: int = 0
-    maxduration: int | None = None
-    protocols: list[int] | None = None
-    w: int | None = None
-    h: int | None = None
+    minduration: Integer = 0
+    maxduration: Integer | None = None
+    protocols: list[Integer] | None = None
+    w: Integer | None = None
+    h: Integer | None = None
+    startdelay: Integer | None = None
+    placement: Integer | None = None
+    plcmt: Integer | None = None
+    linearity: Integer | None = None
+    skip: Integer | None = None
+    minbitrate: Integer | None = None
+    maxbitrate: Integer | None = None
+    battr: list[Integer] | None = None
+    playbackmethod: list[Integer] | None = None
+    delivery: list[Integer] | None = None
+    api: list[Integer] | None = None
+
+
+class Audio(Struct, frozen=True, omit_defaults=True, gc=False):
+    """An audio ad's room and what plays in it (seconds)."""
+
+    mimes: list[str] = []
+    minduration: Integer = 0
+    maxduration: Integer | None = None
+    protocols: list[Integer] | None = None
+    battr: list[Integer] | None = None
+    api: list[Integer] | None = None
+
+
+class Native(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A native ad's room: a request of its own as JSON text, see `openrtb.native`."""
+
+    request: str | None = None
+    ver: str | None = None
+    api: list[Integer] | None = None
+    battr: list[Integer] | None = None
 
 
 class Deal(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -41,22 +88,30 @@ class Deal(Struct, frozen=True, omit_defaults=True, gc=False):
     id: str
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
-    at: int | None = None
+    at: Integer | None = None
+    wseat: list[str] | None = None
+    wadomain: list[str] | None = None
 
 
 class Pmp(Struct, frozen=True, omit_defaults=True, gc=False):
     """The private marketplace: its deals, and whether (1) nobody else may bid."""
 
-    private_auction: int = 0
+    private_auction: Integer = 0
     deals: list[Deal] = []
 
 
-class ImpExt(Struct, frozen=True, omit_defaults=True, gc=False):
-    """This project's additions to an impression."""
+class ImpExt(
+    Struct,
+    frozen=True,
+    omit_defaults=True,
+    gc=False,
+    rename={"format": "bidlab_format", "values_nanos": "bidlab_values_nanos"},
+):
+    """This project's additions to an impression, under names no other vendor uses."""
 
     format: str | None = None
     """What the seller calls the slot: display, mobile or video."""
-    values_nanos: list[int] | None = None
+    values_nanos: list[Nanos] | None = None
     """Private values of the impression to the campaigns that have one (textbook auctions), nanos."""
 
 
@@ -70,8 +125,12 @@ class Imp(Struct, frozen=True, omit_defaults=True, gc=False):
     tagid: str | None = None
     bidfloor: float = 0.0
     bidfloorcur: str = "USD"
-    secure: int | None = None
+    secure: Integer | None = None
     ext: ImpExt | None = None
+    audio: Audio | None = None
+    native: Native | None = None
+    instl: Integer | None = None
+    exp: Integer | None = None
 
 
 class Publisher(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -80,6 +139,7 @@ class Publisher(Struct, frozen=True, omit_defaults=True, gc=False):
     id: str | None = None
     name: str | None = None
     domain: str | None = None
+    cat: list[str] | None = None
 
 
 class Site(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -90,6 +150,10 @@ class Site(Struct, frozen=True, omit_defaults=True, gc=False):
     domain: str | None = None
     page: str | None = None
     publisher: Publisher | None = None
+    cat: list[str] | None = None
+    ref: str | None = None
+    keywords: str | None = None
+    mobile: Integer | None = None
 
 
 class App(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -100,6 +164,20 @@ class App(Struct, frozen=True, omit_defaults=True, gc=False):
     bundle: str | None = None
     domain: str | None = None
     publisher: Publisher | None = None
+    storeurl: str | None = None
+    ver: str | None = None
+    cat: list[str] | None = None
+    keywords: str | None = None
+
+
+class Dooh(Struct, frozen=True, omit_defaults=True, gc=False):
+    """The screen in a public place the ad is shown on."""
+
+    id: str | None = None
+    name: str | None = None
+    domain: str | None = None
+    publisher: Publisher | None = None
+    keywords: str | None = None
 
 
 class Geo(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -107,20 +185,58 @@ class Geo(Struct, frozen=True, omit_defaults=True, gc=False):
 
     lat: float | None = None
     lon: float | None = None
-    type: int | None = None
+    type: Integer | None = None
     country: str | None = None
     city: str | None = None
+    region: str | None = None
+    metro: str | None = None
+    zip: str | None = None
+    accuracy: Integer | None = None
 
 
 class Device(Struct, frozen=True, omit_defaults=True, gc=False):
     """What the ad is shown on."""
 
-    devicetype: int | None = None
+    devicetype: Integer | None = None
     geo: Geo | None = None
     ua: str | None = None
     ip: str | None = None
     ifa: str | None = None
-    lmt: int | None = None
+    lmt: Integer | None = None
+    dnt: Integer | None = None
+    ipv6: str | None = None
+    make: str | None = None
+    model: str | None = None
+    os: str | None = None
+    osv: str | None = None
+    language: str | None = None
+    carrier: str | None = None
+    connectiontype: Integer | None = None
+    w: Integer | None = None
+    h: Integer | None = None
+    pxratio: float | None = None
+    js: Integer | None = None
+
+
+class Uid(Struct, frozen=True, omit_defaults=True, gc=False):
+    """An identifier of a person, and what kind of agent it is bound to."""
+
+    id: str | None = None
+    atype: Integer | None = None
+
+
+class Eid(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Identifiers of a person from one source."""
+
+    source: str | None = None
+    uids: list[Uid] = []
+
+
+class UserExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Where 2.5 kept consent and extended identifiers."""
+
+    consent: str | None = None
+    eids: list[Eid] | None = None
 
 
 class User(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -129,13 +245,68 @@ class User(Struct, frozen=True, omit_defaults=True, gc=False):
     id: str | None = None
     buyeruid: str | None = None
     consent: str | None = None
+    eids: list[Eid] | None = None
+    geo: Geo | None = None
+    yob: Integer | None = None
+    gender: str | None = None
+    keywords: str | None = None
+    ext: UserExt | None = None
+
+
+class RegsExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Where 2.5 kept what the request is under."""
+
+    gdpr: Integer | None = None
+    us_privacy: str | None = None
+    gpp: str | None = None
+    gpp_sid: list[Integer] | None = None
+    coppa: Integer | None = None
 
 
 class Regs(Struct, frozen=True, omit_defaults=True, gc=False):
     """Rules the request is under."""
 
-    coppa: int | None = None
-    gdpr: int | None = None
+    coppa: Integer | None = None
+    gdpr: Integer | None = None
+    us_privacy: str | None = None
+    gpp: str | None = None
+    gpp_sid: list[Integer] | None = None
+    ext: RegsExt | None = None
+
+
+class SupplyNode(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One seller between the publisher and us."""
+
+    asi: str
+    sid: str
+    hp: Integer | None = None
+    rid: str | None = None
+    name: str | None = None
+    domain: str | None = None
+
+
+class SupplyChain(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Everybody the request has passed through; `complete` 1: nobody is left out."""
+
+    complete: Integer
+    nodes: list[SupplyNode]
+    ver: str
+
+
+class SourceExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Where 2.5 kept the supply chain."""
+
+    schain: SupplyChain | None = None
+
+
+class Source(Struct, frozen=True, omit_defaults=True, gc=False):
+    """Where the request comes from."""
+
+    fd: Integer | None = None
+    tid: str | None = None
+    pchain: str | None = None
+    schain: SupplyChain | None = None
+    ext: SourceExt | None = None
 
 
 class BidRequest(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -147,10 +318,23 @@ class BidRequest(Struct, frozen=True, omit_defaults=True, gc=False):
     app: App | None = None
     device: Device | None = None
     user: User | None = None
-    at: int = 2
-    tmax: int | None = None
+    at: Integer = 2
+    tmax: Integer | float | str | None = None
+    """Advice rather than data: see `openrtb.places.tmax_ms` for what is made of a text."""
     cur: list[str] | None = None
     regs: Regs | None = None
+    dooh: Dooh | None = None
+    source: Source | None = None
+    test: Integer = 0
+    allimps: Integer = 0
+    wseat: list[str] | None = None
+    bseat: list[str] | None = None
+    bcat: list[str] | None = None
+    badv: list[str] | None = None
+    bapp: list[str] | None = None
+    acat: list[str] | None = None
+    cattax: Integer | None = None
+    wlang: list[str] | None = None
 
 
 class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -163,6 +347,18 @@ class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     crid: str | None = None
     dealid: str | None = None
     adomain: list[str] | None = None
+    nurl: str | None = None
+    burl: str | None = None
+    lurl: str | None = None
+    adm: str | None = None
+    adid: str | None = None
+    iurl: str | None = None
+    cat: list[str] | None = None
+    attr: list[Integer] | None = None
+    mtype: Integer | None = None
+    w: Integer | None = None
+    h: Integer | None = None
+    exp: Integer | None = None
 
 
 class SeatBid(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -172,10 +368,17 @@ class SeatBid(Struct, frozen=True, omit_defaults=True, gc=False):
     seat: str | None = None
 
 
+class ResponseExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """This project's additions to an answer: what is wrong with impressions passed over, `path: rule` each."""
+
+    bidlab_problems: list[str] = []
+
+
 class BidResponse(Struct, frozen=True, omit_defaults=True, gc=False):
     """A bidder's answer; `nbr` says why there is no bid."""
 
     id: str
     seatbid: list[SeatBid] = []
     cur: str = "USD"
-    nbr: int | None = None
+    nbr: Integer | None = None
+    ext: ResponseExt | None = None
