@@ -17,6 +17,7 @@ from bidder.plan import Directory
 from openrtb.codes import VENDOR_CODES, DeviceType
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp, SeatBid
 from openrtb.money import nanos_to_cpm, price_nanos
+from openrtb.places import coppa, position
 
 _DEVICE_IX = {
     int(DeviceType.MOBILE_OR_TABLET): DEVICES.index("mobile"),
@@ -73,13 +74,19 @@ class Codec:
     def read(self, request: BidRequest, imp: Imp, now_s: float, imps: NDArray[np.void]) -> Seen | None:
         """Write impression *imp* into imps[0] (IMPRESSION[]); None when it lies outside everything the bidder knows.
 
-        A slot, publisher or place the directory does not name, or a floor in a currency that is not ours, is such a
-        case. An unknown user is a stranger, an unknown deal no deal, an unknown device the one most common there.
+        A slot, publisher or place the directory does not name, a floor in a currency that is not ours, or room for
+        neither banner nor video, is such a case. An unknown user is a stranger and so is a child, whose position is not
+        looked at either; an unknown deal is no deal, an unknown device the one most common there.
         Raises `openrtb.errors.MoneyError` for a floor that is no price.
         """
         seller, device = request.site or request.app, request.device
-        if seller is None or seller.publisher is None or imp.tagid is None or imp.bidfloorcur != self._currency:
+        if seller is None or seller.publisher is None or imp.tagid is None:
             return None
+        if imp.banner is None and imp.video is None:
+            return None
+        if imp.bidfloorcur != self._currency and imp.bidfloor != 0.0:  # no floor is none in any currency
+            return None
+        child = request.regs is not None and coppa(request)
         slot_ix = self._slots.get(imp.tagid, -1)
         publisher_ix = self._publishers.get(seller.publisher.id or "", -1)
         lat = lon = math.nan
@@ -89,12 +96,12 @@ class Codec:
             geo = device.geo
             if geo is not None:
                 place_ix = self._places.get(geo.city or "", -1)
-                if geo.lat is not None and geo.lon is not None:
-                    lat, lon = geo.lat, geo.lon
+                if geo.lat is not None and not child:
+                    lat, lon = position(geo) or (lat, lon)
         if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
             return None
         deal_ix, deal_floor = self._deal(imp)
-        person_ix = -1 if request.user is None else self._person_ix(request.user.id)
+        person_ix = -1 if request.user is None or child else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp)
         imps[0] = (
             *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),

@@ -1,9 +1,14 @@
 """Errors of the bidder.
 
 BidderError
-├── PlanError       a campaign plan contradicts itself or names something the directory does not know
-├── FeedbackError   no win curve can be fitted to what a bidder saw
-└── MessageError    an OpenRTB message cannot be understood
+├── PlanError           a campaign plan contradicts itself or names something the directory does not know
+├── FeedbackError       no win curve can be fitted to what a bidder saw
+├── ServeError          the service cannot be started
+├── BodyRefused         an HTTP body that cannot be read; holds the status to answer with
+└── NoticeError         a notice that changes nothing
+    ├── NoticeUnreadable    a parameter is missing or no number
+    ├── NoticeForged        not signed by this bidder
+    └── NoticeExpired       signed too long ago
 """
 
 from __future__ import annotations
@@ -21,5 +26,35 @@ class FeedbackError(BidderError):
     """No win curve can be fitted to what a bidder saw."""
 
 
-class MessageError(BidderError):
-    """An OpenRTB message cannot be understood."""
+class ServeError(BidderError):
+    """The service cannot be started; the message says what to change."""
+
+
+class BodyRefused(BidderError):
+    """An HTTP body that cannot be read; `status` is the answer it gets."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class NoticeError(BidderError):
+    """A notice that changes nothing."""
+
+    status = 400
+
+
+class NoticeUnreadable(NoticeError):
+    """A parameter is missing or no number."""
+
+
+class NoticeForged(NoticeError):
+    """Not signed by this bidder."""
+
+    status = 403
+
+
+class NoticeExpired(NoticeError):
+    """Signed too long ago."""
+
+    status = 410

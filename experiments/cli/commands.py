@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.init import init
     from experiments.cli.replay import replay
     from experiments.cli.run import run
+    from experiments.cli.serve import serve
     from experiments.cli.validate import validate
 
     app.command("init")(_interruptible(init))
@@ -24,6 +25,9 @@ def register(app: typer.Typer) -> None:
     app.command("run")(_interruptible(run))
     app.command("replay")(_interruptible(replay))
     app.add_typer(audience, name="dmp")
+    bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
+    bidder.command("serve")(_interruptible(serve))
+    app.add_typer(bidder, name="bidder")
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,0 +1,219 @@
+"""Requests and notices over HTTP, in front of a desk. Times in s, `tmax` in ms, prices in CPM on the wire.
+
+| path | answer |
+|---|---|
+| POST /openrtb2/bid | 200 with bids, 204 without; 400, 408, 413, 415 with no body |
+| GET /openrtb2/notice/{win,billing,loss} | 204 heard, 400, 403, 409 refused, 410 too old or unknown |
+| GET /healthz | 200 while the process runs |
+| GET /readyz | 200 while it takes requests, 503 while it drains |
+
+With `?nbr=1` an answer without bids is a 200 that says why: `nbr`, and what is wrong with impressions passed over.
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from bidder.desk import REMEMBER_S, Desk, Heard
+from bidder.errors import BodyRefused, NoticeError, NoticeUnreadable
+from bidder.server.body import LARGEST_BODY, read_body
+from bidder.server.signing import Kind, Signer
+from openrtb.codes import LossReason, NoBidReason
+from openrtb.decode import VERSION, decode_request, encode_response
+from openrtb.errors import InvalidMessage, MoneyError
+from openrtb.messages import Bid, BidRequest, BidResponse, ResponseExt, SeatBid
+from openrtb.money import price_nanos
+from openrtb.native import native_problems
+from openrtb.notices import Billing, Loss
+from openrtb.places import tmax_ms
+
+WORTH_PACKING = 1024
+"""Bytes from which an answer is packed for a client that takes gzip."""
+_HEADERS = {"x-openrtb-version": VERSION}
+_HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What came over HTTP, beside the desk's own counts."""
+
+    malformed: int = 0
+    """Bodies answered with 400, 408, 413 or 415."""
+    late: int = 0
+    """Requests answered without a bid because `tmax` was over."""
+    told_wins: int = 0
+    """Win notices (`nurl`), which spend nothing."""
+    bad_notices: int = 0
+    """Notices that were unreadable, forged, too old, or above the bid."""
+
+
+class Service:
+    """The handlers. *allowance_s* is the part of `tmax` the network needs."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        signer: Signer,
+        *,
+        currency: str,
+        seat: str = "bidlab",
+        allowance_s: float = 0.01,
+        public_url: str = "",
+    ) -> None:
+        self.desk = desk
+        self.traffic = Traffic()
+        self.draining = False
+        self.public_url = public_url
+        self._signer = signer
+        self._currency = currency
+        self._seat = seat
+        self._allowance_s = allowance_s
+
+    def app(self) -> web.Application:
+        """The routes as an application."""
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_post("/openrtb2/bid", self.bid)
+        # A HEAD must not bill: links are followed with it to see whether they work.
+        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss}", self.notice, allow_head=False)
+        app.router.add_get("/healthz", self.healthz)
+        app.router.add_get("/readyz", self.readyz)
+        return app
+
+    async def healthz(self, http: web.Request) -> web.Response:
+        """Whether the process runs."""
+        return web.Response(text="ok\n")
+
+    async def readyz(self, http: web.Request) -> web.Response:
+        """Whether it takes requests."""
+        return web.Response(text="draining\n", status=503) if self.draining else web.Response(text="ready\n")
+
+    async def bid(self, http: web.Request) -> web.Response:
+        """Answer a bid request."""
+        came_s = time.monotonic()
+        try:
+            request = decode_request(await read_body(http))
+        except BodyRefused as refused:
+            self.traffic.malformed += 1
+            return web.Response(status=refused.status, headers=_HEADERS)
+        except InvalidMessage:
+            self.traffic.malformed += 1
+            return web.Response(status=400, headers=_HEADERS)
+        return _http(http, await self.answer(request, came_s))
+
+    async def answer(self, request: BidRequest, came_s: float) -> BidResponse:
+        """Ask the desk, keep to `tmax` (counted from *came_s* on the monotonic clock), and sign what is offered."""
+        limit_ms = tmax_ms(request)
+        deadline_s = float("inf") if limit_ms is None else came_s + limit_ms / 1000.0 - self._allowance_s
+        nbr = self._refusal(request, deadline_s)
+        if nbr is not None:
+            return BidResponse(request.id, cur=self._currency, nbr=nbr)
+        problems = dict(native_problems(request))
+        if problems:
+            sound = [imp for i, imp in enumerate(request.imp) if i not in problems]
+            request = msgspec.structs.replace(request, imp=sound)
+        response = await self.desk.bid(request)
+        if response.seatbid:
+            response = await self._offered(request, response, deadline_s)
+        if problems:
+            ext = ResponseExt([str(problem) for problem in problems.values()])
+            response = msgspec.structs.replace(response, ext=ext)
+        return response
+
+    def _refusal(self, request: BidRequest, deadline_s: float) -> NoBidReason | None:
+        """Why the desk need not be asked."""
+        if self.draining:
+            return NoBidReason.TECHNICAL_ERROR
+        if time.monotonic() >= deadline_s:
+            self.traffic.late += 1
+            return NoBidReason.INSUFFICIENT_TIME
+        if request.cur and self._currency not in request.cur:
+            return NoBidReason.UNKNOWN_ERROR
+        shut_out = request.wseat and self._seat not in request.wseat
+        if shut_out or (request.bseat and self._seat in request.bseat):
+            return NoBidReason.UNKNOWN_ERROR
+        return None
+
+    async def _offered(self, request: BidRequest, response: BidResponse, deadline_s: float) -> BidResponse:
+        """The bids that may be sent, signed; what is not sent, or only tried out, gives back what it holds."""
+        late = time.monotonic() >= deadline_s
+        self.traffic.late += late
+        private = {imp.id for imp in request.imp if imp.pmp is not None and imp.pmp.private_auction == 1}
+        kept: list[Bid] = []
+        for bid in response.seatbid[0].bid:
+            sent = not late and (bid.dealid is not None or bid.impid not in private)
+            if not sent or request.test == 1:
+                await self.desk.notice(Loss(bid.id, LossReason.OPPORTUNITY_EXPIRED))
+            if sent:
+                kept.append(bid if request.test == 1 else self._signed(bid))
+        if kept:
+            return BidResponse(response.id, [SeatBid(kept, self._seat)], response.cur)
+        nbr = NoBidReason.INSUFFICIENT_TIME if late else NoBidReason.UNKNOWN_ERROR
+        return BidResponse(response.id, cur=response.cur, nbr=nbr)
+
+    def _signed(self, bid: Bid) -> Bid:
+        """The bid with its notice URLs."""
+        win, billing, loss = (
+            f"{self.public_url}/openrtb2/notice/{kind.value}?{self._signer.query(kind, bid.id, REMEMBER_S)}"
+            for kind in (Kind.WIN, Kind.BILLING, Kind.LOSS)
+        )
+        return msgspec.structs.replace(bid, nurl=win, burl=billing, lurl=loss)
+
+    async def notice(self, http: web.Request) -> web.Response:
+        """Take in a notice; one that is forged, altered, too old or a repetition changes nothing."""
+        try:
+            heard = await self._heard(Kind(http.match_info["kind"]), http.query)
+        except NoticeError as refused:
+            self.traffic.bad_notices += 1
+            return web.Response(status=refused.status)
+        return web.Response(status=_HEARD[heard])
+
+    async def _heard(self, kind: Kind, query: Mapping[str, str]) -> Heard:
+        bid_id = self._signer.bid_id(kind, query)
+        if kind is Kind.LOSS:
+            return await self.desk.notice(Loss(bid_id, _loss_reason(query)))
+        price_cpm = _price_cpm(query)
+        made = self.desk.made(bid_id)
+        if made is None:
+            return Heard.UNKNOWN
+        if price_nanos(price_cpm) > made.bid_nanos:
+            # The desk would dispute the win for good; but the price is the one part anybody can alter.
+            self.traffic.bad_notices += 1
+            return Heard.REFUSED
+        if kind is Kind.WIN:
+            self.traffic.told_wins += 1
+            return Heard.BOOKED
+        return await self.desk.notice(Billing(bid_id, price_cpm))
+
+
+def _http(http: web.Request, response: BidResponse) -> web.Response:
+    """200 with the bids, or with the reason when it was asked for; else 204."""
+    if not response.seatbid and http.query.get("nbr") != "1":
+        return web.Response(status=204, headers=_HEADERS)
+    body = encode_response(response)
+    headers = {**_HEADERS, "Content-Type": "application/json"}
+    if len(body) >= WORTH_PACKING and "gzip" in http.headers.get("Accept-Encoding", "").lower():
+        body = gzip.compress(body, 1)
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=body, headers=headers)
+
+
+def _price_cpm(query: Mapping[str, str]) -> float:
+    """The price the exchange filled in; raises `NoticeUnreadable`."""
+    try:
+        price_cpm = float(query["p"])
+        price_nanos(price_cpm)
+    except (KeyError, ValueError, MoneyError):
+        raise NoticeUnreadable("the notice has no price") from None
+    return price_cpm
+
+
+def _loss_reason(query: Mapping[str, str]) -> int:
+    """The reason the exchange filled in; when it left the macro as it was, the one that says least."""
+    reason = query.get("l", "")
+    return int(reason) if reason.isascii() and reason.isdigit() and len(reason) < 10 else LossReason.INTERNAL_ERROR

@@ -1,0 +1,148 @@
+"""Running the service: a socket, timers for the desk, and an end without losing what is under way. Times in s."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from bidder.core.book import Book
+from bidder.core.kernel import direct
+from bidder.core.settle import click, convert, late_win, tick
+from bidder.desk import Desk
+from bidder.errors import ServeError
+from bidder.server.app import Service
+
+EXPIRY_EVERY_S = 0.25
+"""How often reservations are looked through; requests and notices do it too."""
+DRAIN_POLL_S = 0.05
+
+
+class WallClock:
+    """Seconds since the service was started: time 0 of the plans. Stands at 0 until then."""
+
+    def __init__(self) -> None:
+        self._start_s: float | None = None
+
+    def start(self) -> None:
+        """Let time run."""
+        self._start_s = time.monotonic()
+
+    def __call__(self) -> float:
+        """Seconds since the start."""
+        return 0.0 if self._start_s is None else time.monotonic() - self._start_s
+
+
+def compile_kernels(book: Book) -> None:
+    """Compile or load what the desk would otherwise compile while an exchange waits."""
+    direct(late_win, book, 0, 0, 0, 0, 0.0)
+    direct(click, book, 0, 0)
+    direct(convert, book, 0, 0, 0, 0.0)
+    direct(tick, book, 0.0)
+
+
+def runner_of(service: Service, drain_s: float) -> web.AppRunner:
+    """The service as something that can listen; bodies come packed, because `read_body` unpacks within limits."""
+    return web.AppRunner(service.app(), access_log=None, auto_decompress=False, shutdown_timeout=drain_s)
+
+
+class Timers:
+    """The desk's ticks and expiries on the running loop."""
+
+    def __init__(self, desk: Desk, clock: Callable[[], float], tick_s: float) -> None:
+        self._desk, self._clock, self._tick_s = desk, clock, tick_s
+        self._handles: dict[str, asyncio.TimerHandle] = {}
+        self._ticks = 0
+
+    def start(self) -> None:
+        """Tick now, and from now on."""
+        self._tick()
+        self._expire()
+
+    def stop(self) -> None:
+        """Cancel what is due."""
+        for handle in self._handles.values():
+            handle.cancel()
+
+    def _tick(self) -> None:
+        self._desk.tick()
+        # Moments, not distances: rounding and load must not make the intervals drift.
+        self._ticks = max(self._ticks + 1, int(self._clock() // self._tick_s) + 1)
+        self._later("tick", self._ticks * self._tick_s - self._clock(), self._tick)
+
+    def _expire(self) -> None:
+        self._desk.expire(self._clock())
+        self._later("expire", EXPIRY_EVERY_S, self._expire)
+
+    def _later(self, name: str, delay_s: float, callback: Callable[[], None]) -> None:
+        self._handles[name] = asyncio.get_running_loop().call_later(max(0.0, delay_s), callback)
+
+
+async def serve(
+    service: Service,
+    clock: WallClock,
+    *,
+    host: str,
+    port: int,
+    tick_s: float,
+    drain_s: float,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; *ready* is called with the address.
+
+    Draining means: no more bids, notices as before, until no bid is in flight or *drain_s* are over; a second signal
+    ends the wait. Port 0 takes a free one. Raises `ServeError` when the address cannot be had.
+    """
+    compile_kernels(service.desk.book)
+    runner = runner_of(service, drain_s)
+    await runner.setup()
+    timers = Timers(service.desk, clock, tick_s)
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise ServeError(
+                f"{host}:{port} cannot be served ({error.strerror or error}); choose another --host or --port"
+            ) from None
+        address = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
+        service.public_url = service.public_url or address
+        signals = _signals()
+        clock.start()
+        timers.start()
+        ready(address)
+        await signals.get()
+        service.draining = True
+        await _drain(service.desk, signals, drain_s)
+    finally:
+        timers.stop()
+        await runner.cleanup()
+
+
+def _signals() -> asyncio.Queue[int]:
+    """SIGTERM and SIGINT as they come."""
+    queue: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, queue.put_nowait, int(number))
+    return queue
+
+
+async def _drain(desk: Desk, signals: asyncio.Queue[int], drain_s: float) -> None:
+    end_s = time.monotonic() + drain_s
+    while desk.in_flight() and signals.empty() and time.monotonic() < end_s:
+        await asyncio.sleep(DRAIN_POLL_S)
+
+
+def run(main: Any) -> None:
+    """Run a coroutine to its end, on uvloop where it is installed."""
+    factory = None
+    if importlib.util.find_spec("uvloop") is not None:
+        factory = importlib.import_module("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)

@@ -1,0 +1,91 @@
+"""`bidlab bidder serve` as a person meets it: a real process, a real port, a real SIGTERM."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SERVE = [sys.executable, "-m", "experiments.cli", "bidder", "serve", "learning", "--set", "people.count=500"]
+REQUEST = {
+    "id": "r",
+    "imp": [
+        {"id": "1", "banner": {"w": 728, "h": 90}, "tagid": "morning-paper/top", "bidfloor": 0.5, "bidfloorcur": "EUR"}
+    ],
+    "site": {"publisher": {"id": "morning-paper"}},
+    "device": {"devicetype": 2, "geo": {"city": "everywhere"}},
+    "user": {"id": "p1"},
+}
+
+
+@contextmanager
+def service(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its address; killed at the end if it still runs."""
+    command = [*SERVE, "--set", "campaigns.awareness.pacing=asap", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("learning bids at http://127.0.0.1:"), line
+            yield process, line.split()[-1].removesuffix("/openrtb2/bid")
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def call(url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of a POST, or of a GET without *body*."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read()
+
+
+def test_sigterm_waits_for_the_bill_and_takes_no_more_requests() -> None:
+    with service("--drain-s", "20") as (process, url):
+        assert call(f"{url}/readyz")[0] == 200
+        status, body = call(f"{url}/openrtb2/bid", json.dumps(REQUEST).encode())
+        assert status == 200
+        bid = json.loads(body)["seatbid"][0]["bid"][0]
+        assert call(f"{url}/openrtb2/bid", b"{")[0] == 400
+        process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + 10
+        while call(f"{url}/readyz")[0] != 503:
+            assert time.monotonic() < until
+        assert call(f"{url}/openrtb2/bid", json.dumps(REQUEST).encode())[0] == 204
+        assert call(bid["burl"].replace("${AUCTION_PRICE}", "2.0"))[0] == 204
+        out, err = process.communicate(timeout=15)
+        assert (process.returncode, err) == (0, "")
+        assert "1 requests, 1 malformed, 0 too late; 1 bids, 1 billed, 0 expired, 0 bad notices" in out
+        assert "0.002000000 of" in out
+
+
+def test_a_second_signal_ends_the_wait() -> None:
+    with service("--drain-s", "60", "--public-url", "https://bids.example/") as (process, url):
+        _, body = call(f"{url}/openrtb2/bid", json.dumps(REQUEST).encode())
+        assert b"https://bids.example/openrtb2/notice/billing?" in body
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
+def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*SERVE, "--port", port], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"bidlab: 127.0.0.1:{port} cannot be served (")
+    assert "choose another --host or --port" in done.stderr
+    assert "Traceback" not in done.stderr
