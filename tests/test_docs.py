@@ -43,8 +43,20 @@ def command_line() -> dict[str, Any]:
     """Every command by name, as the program registers it."""
     app = typer.Typer()
     commands.register(app)
-    registered: Any = get_command(app)
-    return dict(registered.commands)
+    return dict(leaves(get_command(app)))
+
+
+OWN_PAGE = {"dmp"}
+"""Groups whose commands have a page of their own, and one section here."""
+
+
+def leaves(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command of a group and of the groups in it, under its full name."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands") and name not in OWN_PAGE:
+            yield from leaves(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def sections(text: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -107,9 +108,9 @@ async def serve(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise ServeError(
-                f"{host}:{port} cannot be served ({error.strerror or error}); choose another --host or --port"
-            ) from None
+            # Above 0 it is the system's number, and its words are shorter than asyncio's; else a name was not found.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+            raise ServeError(f"{host}:{port} cannot be served ({reason}); choose another --host or --port") from None
         address = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
         service.public_url = service.public_url or address
         signals = _signals()

@@ -29,6 +29,8 @@ from openrtb.messages import (
     ImpExt,
     Pmp,
     Publisher,
+    Regs,
+    RegsExt,
     Site,
     User,
     Video,
@@ -196,6 +198,8 @@ def test_notices_about_nothing() -> None:
         ({"device": None}, {}, False),
         ({"site": Site(publisher=Publisher("unheard-of"))}, {}, False),
         ({"site": None}, {}, False),
+        ({}, {"bidfloorcur": "XAU", "bidfloor": 0.0}, True),
+        ({}, {"banner": None}, False),
     ],
 )
 def test_unknown_names(changes: dict[str, Any], imp: dict[str, Any], bids: bool) -> None:
@@ -223,6 +227,14 @@ def test_reasons_travel_as_no_bid_codes() -> None:
     assert now(desk(needs_person).bid(request(user=None))).nbr == nbr_of(NO_CONSENT)
     assert now(desk(needs_person).bid(request(user=User("p1")))).nbr == nbr_of(NOT_TARGETED)
     assert only_bid(now(desk(needs_person).bid(request()))).price == 2.0
+
+
+@pytest.mark.parametrize("regs", [Regs(coppa=1), Regs(ext=RegsExt(coppa=1))])
+def test_a_child_is_a_stranger(regs: Regs) -> None:
+    """Whatever is sent along: no segments, no position."""
+    needs_person = plan(target=TargetPlan(any_segments=("cooks",)))
+    assert now(desk(needs_person).bid(request(regs=regs))).nbr == nbr_of(NO_CONSENT)
+    assert now(desk(needs_person).bid(request(regs=Regs(coppa=0)))).nbr is None
 
 
 def test_a_campaign_that_buys_by_deal_says_so() -> None:
