@@ -158,11 +158,13 @@ class Service:
 
     def _signed(self, bid: Bid) -> Bid:
         """The bid with its notice URLs."""
-        win, billing, loss = (
-            f"{self.public_url}/openrtb2/notice/{kind.value}?{self._signer.query(kind, bid.id, REMEMBER_S)}"
-            for kind in (Kind.WIN, Kind.BILLING, Kind.LOSS)
+        queries, notices = self._signer.queries(bid.id, REMEMBER_S), f"{self.public_url}/openrtb2/notice"
+        return msgspec.structs.replace(
+            bid,
+            nurl=f"{notices}/win?{queries[Kind.WIN]}",
+            burl=f"{notices}/billing?{queries[Kind.BILLING]}",
+            lurl=f"{notices}/loss?{queries[Kind.LOSS]}",
         )
-        return msgspec.structs.replace(bid, nurl=win, burl=billing, lurl=loss)
 
     async def notice(self, http: web.Request) -> web.Response:
         """Take in a notice; one that is forged, altered, too old or a repetition changes nothing."""
@@ -193,7 +195,7 @@ class Service:
 
 def _http(http: web.Request, response: BidResponse) -> web.Response:
     """200 with the bids, or with the reason when it was asked for; else 204."""
-    if not response.seatbid and http.query.get("nbr") != "1":
+    if not response.seatbid and (not http.query_string or http.query.get("nbr") != "1"):
         return web.Response(status=204, headers=_HEADERS)
     body = encode_response(response)
     headers = {**_HEADERS, "Content-Type": "application/json"}
