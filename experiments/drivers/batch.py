@@ -31,6 +31,8 @@ BLOCK = 256
 """Opportunities drawn at once: their memory loads overlap, and they stay in the first-level cache."""
 MOST_PER_CALL = 32_768
 """Auctions per call of the compiled loop: bounds the buffers it fills."""
+MORE_EXPOSURES = 8 * MOST_PER_CALL
+"""Rows by which the record of exposures grows in place: copying millions of them would cost a tenth of the run."""
 
 Progress = Callable[[float, int, int], None]
 """Called with simulated seconds, auctions and nanos spent so far."""
@@ -56,7 +58,6 @@ class BatchRun:
         self.tallies: Tallies = setting.new_tallies()
         self.progress = progress
         self.auctions = 0
-        self.exposures: list[NDArray[np.void]] = []
         self.purchases: list[NDArray[np.void]] = []
         self.organic_cursor = np.zeros((len(self.world.products), 2))
         self.desk = Desk(
@@ -66,7 +67,7 @@ class BatchRun:
             cursor=np.zeros(2),
             pending=np.zeros(2 * MOST_PER_CALL, PENDING),
             pending_size=np.zeros(1, np.int64),
-            exposures=np.zeros(MOST_PER_CALL, EXPOSURE),
+            exposures=np.zeros(MORE_EXPOSURES, EXPOSURE),
             purchases=np.zeros(4 * MOST_PER_CALL, PURCHASE),
             warmth=np.zeros(1),
             filled=np.zeros(3, np.int64),
@@ -105,7 +106,10 @@ class BatchRun:
         self.empty_buffers()
 
     def make_room(self) -> None:
-        """Room for one call's worth of memory, purchases to come and purchases to record."""
+        """Room for one call's worth of memory, exposures, purchases to come and purchases to record."""
+        exposures = self.desk.exposures
+        if self.desk.filled[FILLED_EXPOSURES] + MOST_PER_CALL > len(exposures):
+            exposures.resize(len(exposures) + MORE_EXPOSURES, refcheck=False)
         self.book = ensure_room(self.book, BLOCK)
         waiting = int(self.desk.pending_size[0])
         if waiting + MOST_PER_CALL > len(self.desk.pending):
@@ -117,18 +121,16 @@ class BatchRun:
 
     def empty_buffers(self) -> None:
         """Take over what the compiled loop recorded."""
-        exposures, purchases = self.desk.filled[FILLED_EXPOSURES], self.desk.filled[FILLED_PURCHASES]
-        if exposures:
-            self.exposures.append(self.desk.exposures[:exposures].copy())
+        purchases = self.desk.filled[FILLED_PURCHASES]
         if purchases:
             self.purchases.append(self.desk.purchases[:purchases].copy())
-        self.desk.filled[:] = 0
+            self.desk.filled[FILLED_PURCHASES] = 0
 
     def ledger(self) -> Ledger:
         """Everything recorded, in order."""
         return Ledger(
             self.auctions,
-            np.concatenate([np.zeros(0, EXPOSURE), *self.exposures]),
+            self.desk.exposures[: self.desk.filled[FILLED_EXPOSURES]],
             np.concatenate([np.zeros(0, PURCHASE), *self.purchases]),
             self.tallies,
         )

@@ -58,7 +58,7 @@ class Desk(NamedTuple):
     warmth: NDArray[np.float64]
     """float64[1]: a sum nobody reads; without it the compiler would drop the loads that warm the caches."""
     filled: NDArray[np.int64]
-    """int64[3]: exposures and purchases filled so far (the caller empties both and resets these); REACHED."""
+    """int64[3]: exposures and purchases filled so far (the caller empties the purchases and resets theirs); REACHED."""
 
 
 FILLED_EXPOSURES, FILLED_PURCHASES, REACHED = 0, 1, 2
