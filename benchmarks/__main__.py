@@ -13,32 +13,20 @@ from benchmarks.stages import measure
 from benchmarks.world import benchmark_scenario
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
+from experiments.run import Driver
 from experiments.setting import fresh_truth, make_ready
 
 RUNS = 5
 
 
-def batch_ns(auctions: int, campaigns: int = 50, runs: int = RUNS) -> tuple[float, int, int]:
-    """(nanoseconds of CPU per auction, auctions, impressions bought) of the batch driver."""
+def drive_ns(drive: Driver, auctions: int, campaigns: int = 50, runs: int = RUNS) -> tuple[float, int, int]:
+    """(nanoseconds of CPU per auction, auctions, impressions bought) of a driver on the benchmark world."""
     setting = make_ready(benchmark_scenario(auctions, campaigns=campaigns))
     best, ledger = float("inf"), None
     for _ in range(runs):
         setting = fresh_truth(setting)
         started = time.process_time()
-        ledger, _ = run_batch(setting)
-        best = min(best, (time.process_time() - started) * 1e9 / ledger.auctions)
-    assert ledger is not None
-    return best, ledger.auctions, len(ledger.exposures)
-
-
-def events_ns(auctions: int) -> tuple[float, int, int]:
-    """The same of the events driver at zero latency."""
-    setting = make_ready(benchmark_scenario(auctions))
-    best, ledger = float("inf"), None
-    for _ in range(3):
-        setting = fresh_truth(setting)
-        started = time.process_time()
-        ledger, _ = run_events(setting)
+        ledger, _ = drive(setting, None)
         best = min(best, (time.process_time() - started) * 1e9 / ledger.auctions)
     assert ledger is not None
     return best, ledger.auctions, len(ledger.exposures)
@@ -46,8 +34,8 @@ def events_ns(auctions: int) -> tuple[float, int, int]:
 
 def peak_bytes(auctions: int) -> int:
     """Peak memory of a fresh process that runs the benchmark world once."""
-    code = f"from benchmarks.__main__ import batch_ns; batch_ns({auctions}, runs=1); import resource as r; "
-    code += "print(r.getrusage(r.RUSAGE_SELF).ru_maxrss)"
+    code = f"from benchmarks.__main__ import drive_ns, run_batch; drive_ns(run_batch, {auctions}, runs=1); "
+    code += "import resource as r; print(r.getrusage(r.RUSAGE_SELF).ru_maxrss)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1]) * 1024
 
@@ -55,14 +43,14 @@ def peak_bytes(auctions: int) -> int:
 def main(auctions: int) -> None:
     """Measure and print."""
     for drive in (run_batch, run_events):  # compile, or load what is compiled
-        drive(make_ready(benchmark_scenario(10_000, people=1_000)))
-    small, _, _ = batch_ns(auctions)
-    large, count, wins = batch_ns(10 * auctions, runs=2)
-    many, _, _ = batch_ns(auctions, campaigns=1_000)
+        drive(make_ready(benchmark_scenario(10_000, people=1_000)), None)
+    small, _, _ = drive_ns(run_batch, auctions)
+    large, count, wins = drive_ns(run_batch, 10 * auctions, runs=2)
+    many, _, _ = drive_ns(run_batch, auctions, campaigns=1_000)
     print(f"batch      {1e9 / large:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"           {large / small:12.2f} time per auction, {10 * auctions:,} against {auctions:,}")
     print(f"           {many / small:12.2f} time per auction, 1,000 campaigns against 50, as many eligible")
-    each, count, wins = events_ns(auctions // 10)
+    each, count, wins = drive_ns(run_events, auctions // 10, runs=3)
     print(f"events     {1e9 / each:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"memory     {peak_bytes(10 * auctions) / 2**20:12,.0f} MiB at the peak of {10 * auctions:,} auctions")
     for name, nanoseconds in measure(auctions):
