@@ -17,7 +17,7 @@ from exchange_sim.kernel import kernel
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import World
 from experiments.drivers.batch import BatchRun, run_batch
-from experiments.drivers.batch_kernel import Desk, clear_opportunity, see, warm
+from experiments.drivers.batch_kernel import Desk, clear_opportunity, look_ahead, see
 from experiments.ledger import Tallies
 from experiments.setting import make_ready
 
@@ -42,8 +42,8 @@ def _run_to(
     while True:
         n = draw_opportunities(world, opps, opps.shape[0], cursor, until_s)
         if last >= SEE:
-            desk.warmth[0] = warm(world, book, rows, opps, n)
             for i in range(n):
+                look_ahead(world, book, rows, opps, i, n)
                 see(world, book, opps, i, desk.impression)
                 draw_signals(world, opps["key"][i], desk.signals)
                 bid = 0

@@ -35,6 +35,7 @@ from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, NO_DAILY_LIMIT, PAC
 from bidder.core.pricing import list_prices
 from bidder.errors import PlanError
 from bidder.plan import CampaignPlan, Directory, PacePlan
+from bidder.room import blank_rows
 
 SMALLEST_MEMORY = 4096
 """Entries of exposure memory a fresh book starts with."""
@@ -69,8 +70,8 @@ def build_book(
         index=index,
         cells=cells,
         prices=np.zeros((*cells.shape[:2], 2), np.int64),
-        persons=np.full(max(1, people_count), np.zeros((), PERSON)),  # see `dmp.snapshot.build_snapshot` on np.full
-        memory=np.zeros(SMALLEST_MEMORY, SEEN),
+        persons=blank_rows(max(1, people_count), PERSON),
+        memory=blank_rows(SMALLEST_MEMORY, SEEN),
     )
     for campaign_ix in range(len(plans)):
         list_prices(book, campaign_ix)

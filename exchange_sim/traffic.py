@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import AUCTION_OF, DEVICE, GAP, PERSON, SIGNAL, SLOT, key_of, uniform
 from exchange_sim.kernel import kernel
+from exchange_sim.prefetch import prefetch
 from exchange_sim.world import World
 
 
@@ -45,7 +46,9 @@ def _describe(world: World, opps: NDArray[np.void], i: int) -> None:
     """Fill in who sees which slot on which device, for the auction whose key is set."""
     key = opps["key"][i]
     u = uniform(key, PERSON)
-    if world.activity_skew != 1.0:
+    if world.activity_skew == 2.0:  # the usual skew: a power costs as much as the rest of this function
+        u = u * u
+    elif world.activity_skew != 1.0:
         u = u**world.activity_skew
     slot_ix = _pick_slot(world.slots, uniform(key, SLOT))
     shares, v = world.device_shares[slot_ix], uniform(key, DEVICE)
@@ -85,10 +88,11 @@ def draw_opportunities(
         opps["key"][n] = key
         opps["time_s"][n] = time_s
         _describe(world, opps, n)
+        prefetch(world.homes, opps["person_ix"][n])
         cursor[0] += 1.0
         cursor[1] = time_s
         n += 1
-    # A loop of its own, so that the loads from far-apart homes overlap.
+    # A loop of its own: by now the far-apart homes asked for are here.
     for i in range(n):
         _locate(world, opps, i)
     return n

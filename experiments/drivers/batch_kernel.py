@@ -17,6 +17,7 @@ from exchange_sim.auction import clear
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
+from exchange_sim.prefetch import prefetch
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
@@ -55,13 +56,15 @@ class Desk(NamedTuple):
     """EXPOSURE[]: filled from 0 on."""
     purchases: NDArray[np.void]
     """PURCHASE[]: filled from 0 on."""
-    warmth: NDArray[np.float64]
-    """float64[1]: a sum nobody reads; without it the compiler would drop the loads that warm the caches."""
     filled: NDArray[np.int64]
     """int64[3]: exposures and purchases filled so far (the caller empties the purchases and resets theirs); REACHED."""
 
 
 FILLED_EXPOSURES, FILLED_PURCHASES, REACHED = 0, 1, 2
+PERSONS_AHEAD, LISTS_AHEAD = 16, 8
+"""How many auctions before their own people's memory is asked for: a list can only be found once its person is here."""
+ENTRIES_PER_LINE = 4
+"""Entries of a list in one cache line."""
 
 
 @kernel
@@ -200,24 +203,38 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
                 click(book, campaign_ix, slot_ix)
         else:
             lose(book, campaign_ix)
-    tallies.fates[int(opps["time_s"][i] // 3600.0), fate] += 1
+    tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1
 
 
 @kernel
-def warm(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], n: int) -> float:
-    """Touch each person's memory once, back to back: the loads overlap instead of stalling one decision each."""
-    seen = 0.0
-    for i in range(n):
-        person_ix = opps["person_ix"][i]
-        seen += float(rows[person_ix, 0] ^ world.interests[person_ix]) + book.persons["count"][person_ix]
-    for i in range(n):
-        person_ix = opps["person_ix"][i]
-        start, count = book.persons["start"][person_ix], book.persons["count"][person_ix]
-        for at in range(start, start + count + 1, 4):  # four entries to a cache line
-            seen += book.memory["campaign_ix"][min(at, book.memory.shape[0] - 1)]
-        if world.stock.shape[1] > 0:
-            seen += world.stock[person_ix, 0, 0]
-    return seen
+def _ask_for_person(world: World, book: Book, rows: NDArray[np.uint64], person_ix: int) -> None:
+    """Ask for what is known of a person, on either side of the market."""
+    prefetch(rows, person_ix)
+    prefetch(book.persons, person_ix)
+    prefetch(world.interests, person_ix)
+    prefetch(world.stock, person_ix)
+
+
+@kernel
+def _ask_for_list(book: Book, person_ix: int) -> None:
+    """Ask for what a person has seen, and for where the next exposure goes."""
+    start = book.persons["start"][person_ix]
+    for at in range(start, start + book.persons["count"][person_ix] + 1, ENTRIES_PER_LINE):
+        prefetch(book.memory, at)
+
+
+@kernel
+def look_ahead(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], i: int, n: int) -> None:
+    """Before auction *i* of *n*: ask for the memory of people who come later, so that it is there when they do."""
+    if i == 0:
+        for k in range(min(n, PERSONS_AHEAD)):
+            _ask_for_person(world, book, rows, opps["person_ix"][k])
+        for k in range(min(n, LISTS_AHEAD)):
+            _ask_for_list(book, opps["person_ix"][k])
+    if i + PERSONS_AHEAD < n:
+        _ask_for_person(world, book, rows, opps["person_ix"][i + PERSONS_AHEAD])
+    if i + LISTS_AHEAD < n:
+        _ask_for_list(book, opps["person_ix"][i + LISTS_AHEAD])
 
 
 @kernel
@@ -235,8 +252,8 @@ def advance(
     while done < most and free_entries(book) >= block_entries(book, block):
         wanted = min(most - done, block)
         n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        desk.warmth[0] = warm(world, book, rows, desk.opportunities, n)
         for i in range(n):
+            look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
             _run_auction(world, book, rows, desk, tallies, i)
         done += n

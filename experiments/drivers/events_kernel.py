@@ -45,7 +45,7 @@ def close_auction(
         clicked = expose(world, opps, i, campaign_ix, pending, pending_size)
         exposures["clicked"][at] = clicked
         exposures["billed"][at] = 0
-    tallies.fates[int(opps["time_s"][i] // 3600.0), fate] += 1
+    tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1
     return won, price, clicked
 
 
