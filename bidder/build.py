@@ -105,6 +105,7 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "radius_km": fence[2],
             "cap_first": cap_first,
             "cap_count": len(plan.caps),
+            "cap_least": min([cap.limit for cap in plan.caps], default=0),
             "lookback_s": plan.lookback_s,
             "keep_s": max([cap.window_s for cap in plan.caps] + [plan.lookback_s if product_ix >= 0 else 0.0]),
             "learned": int(plan.learned),

@@ -30,6 +30,7 @@ CAMPAIGN = np.dtype(
         ("fenced", "i4"),  # 1: only inside the disc below
         ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
         ("cap_count", "i4"),
+        ("cap_least", "i8"),  # lowest of their limits
         ("multiplier", "f8"),  # on the bid, moved by `bidder.core.pacing`; 1: bid what the rule says
         # the rest of the plan
         ("product_ix", "i4"),
