@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str] | None] = {
         "prometheus_client",
         "uvloop",
     },
-    "exchange_sim": {"exchange_sim", "openrtb", "simpy", "numpy", "numba", "msgspec"},
+    "exchange_sim": {"exchange_sim", "openrtb", "simpy", "numpy", "numba", "llvmlite", "msgspec"},
     "experiments": None,
 }
 """Prefixes of modules each folder may import besides the standard library; the deepest folder's entry counts. None:
