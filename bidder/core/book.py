@@ -100,7 +100,8 @@ PERSON = np.dtype(
         ("start", "i8"),
         ("count", "i4"),
         ("room", "i4"),
-        ("seen", "u8"),  # bit c % 64 is set when campaign c may be on the list: most cap checks end here
+        ("seen", "u8"),  # bit c % 64 is set when campaign c may be on the list
+        ("near", "u8"),  # the same, when it may be there as often as the lowest of its caps: most cap checks end here
     ],
     align=True,
 )

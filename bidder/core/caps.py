@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bidder.core.book import Book
 from bidder.core.clock import window_start_s
 from bidder.core.kernel import kernel
-from bidder.core.memory import maybe_seen
+from bidder.core.memory import maybe_near
 
 
 @kernel
@@ -27,10 +25,7 @@ def seen_since(book: Book, campaign_ix: int, person_ix: int, since_s: float, inc
 def capped(book: Book, campaign_ix: int, person_ix: int, now_s: float) -> bool:
     """Whether one more exposure of the campaign to the person would break any of its caps."""
     count = book.campaigns["cap_count"][campaign_ix]
-    if count == 0 or not maybe_seen(book, person_ix, campaign_ix):
-        return False
-    # Most lists hold too few of the campaign's exposures to break a cap, however recent: one pass settles those.
-    if seen_since(book, campaign_ix, person_ix, -np.inf, False) < book.campaigns["cap_least"][campaign_ix]:
+    if count == 0 or not maybe_near(book, person_ix, campaign_ix):
         return False
     first = book.campaigns["cap_first"][campaign_ix]
     for cap_ix in range(first, first + count):

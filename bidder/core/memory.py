@@ -39,9 +39,9 @@ def _bit(campaign_ix: int) -> np.uint64:
 
 
 @kernel
-def maybe_seen(book: Book, person_ix: int, campaign_ix: int) -> bool:
-    """False: the campaign is surely not on the person's list; true: look."""
-    return (book.persons["seen"][person_ix] & _bit(campaign_ix)) != 0
+def maybe_near(book: Book, person_ix: int, campaign_ix: int) -> bool:
+    """False: the campaign is surely not on the person's list as often as its lowest cap allows; true: look."""
+    return (book.persons["near"][person_ix] & _bit(campaign_ix)) != 0
 
 
 @kernel
@@ -57,6 +57,7 @@ def _drop_stale(book: Book, person_ix: int, now_s: float) -> None:
             seen |= _bit(campaign_ix)
     book.persons["count"][person_ix] = kept
     book.persons["seen"][person_ix] = seen
+    book.persons["near"][person_ix] &= seen
 
 
 @kernel
@@ -116,6 +117,21 @@ def _find(book: Book, person_ix: int, campaign_ix: int, in_flight: bool) -> int:
 
 
 @kernel
+def _note(book: Book, person_ix: int, campaign_ix: int) -> None:
+    """Bring the bits of the person up to date with a new entry of the campaign."""
+    bit = _bit(campaign_ix)
+    start, times = book.persons["start"][person_ix], 0
+    if (book.persons["seen"][person_ix] & bit) == 0:
+        times = 1  # the entry just written is the only one
+    else:
+        for at in range(start, start + book.persons["count"][person_ix]):
+            times += book.memory["campaign_ix"][at] == campaign_ix
+    book.persons["seen"][person_ix] |= bit
+    if times >= book.campaigns["cap_least"][campaign_ix]:
+        book.persons["near"][person_ix] |= bit
+
+
+@kernel
 def remember(book: Book, person_ix: int, campaign_ix: int, slot_ix: int, time_s: float, now_s: float) -> None:
     """Add an exposure (*time_s* infinite: a bid in flight). Without caps only the latest exposure matters."""
     if book.campaigns["keep_s"][campaign_ix] <= 0.0:
@@ -134,7 +150,7 @@ def remember(book: Book, person_ix: int, campaign_ix: int, slot_ix: int, time_s:
     at = book.persons["start"][person_ix] + book.persons["count"][person_ix]
     _write(book, at, campaign_ix, slot_ix, time_s)
     book.persons["count"][person_ix] += 1
-    book.persons["seen"][person_ix] |= _bit(campaign_ix)
+    _note(book, person_ix, campaign_ix)
 
 
 @kernel
