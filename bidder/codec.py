@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.book import IMPRESSION
-from bidder.core.codes import DEVICES, FORMATS
+from bidder.core.codes import DEVICES, FORMATS, NOT_TARGETED
 from bidder.plan import Directory
+from bidder.policy import FIRST_CODE
 from openrtb.codes import VENDOR_CODES, DeviceType
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp, SeatBid
-from openrtb.money import nanos_to_cpm, price_nanos
+from openrtb.money import price_nanos
 from openrtb.places import coppa, position
 
 _DEVICE_IX = {
@@ -30,7 +31,7 @@ _DEVICE_IX = {
 }
 _DESKTOP, _MOBILE = DEVICES.index("desktop"), DEVICES.index("mobile")
 _FORMAT_IX = {name: k for k, name in enumerate(FORMATS)}
-_VIDEO = _FORMAT_IX["video"]
+_LAST_BANNER = _FORMAT_IX["mobile"]
 
 # `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
 assert IMPRESSION.names == (
@@ -61,28 +62,26 @@ class Seen(NamedTuple):
 class Codec:
     """Reads requests and writes responses for one directory of names."""
 
-    def __init__(self, directory: Directory, audience: Audience, campaign_ids: tuple[str, ...], currency: str) -> None:
+    def __init__(self, directory: Directory, audience: Audience, currency: str, seat: str) -> None:
         self._publishers = {name: k for k, name in enumerate(directory.publishers)}
         self._slots = {name: k for k, name in enumerate(directory.slots)}
         self._places = {name: k for k, name in enumerate(directory.places)}
         self._deals = {name: k for k, name in enumerate(directory.deals)}
         self._deal_ids = directory.deals
         self._person_ix = audience.row_ix
-        self._campaign_ids = campaign_ids
+        self._seat = seat
         self._currency = currency
 
-    def read(self, request: BidRequest, imp: Imp, now_s: float, imps: NDArray[np.void]) -> Seen | None:
-        """Write impression *imp* into imps[0] (IMPRESSION[]); None when it lies outside everything the bidder knows.
+    def read(self, request: BidRequest, imp: Imp, kind: str, now_s: float, imps: NDArray[np.void]) -> Seen | None:
+        """Write impression *imp* into imps[0] (IMPRESSION[]), as answered by an ad of *kind*.
 
-        A slot, publisher or place the directory does not name, a floor in a currency that is not ours, or room for
-        neither banner nor video, is such a case. An unknown user is a stranger and so is a child, whose position is not
-        looked at either; an unknown deal is no deal, an unknown device the one most common there.
+        None when it lies outside everything the bidder knows: a slot, publisher or place the directory does not name,
+        or a floor in a currency that is not ours. An unknown user is a stranger and so is a child, whose position is
+        not looked at either; an unknown deal is no deal, an unknown device the one most common there.
         Raises `openrtb.errors.MoneyError` for a floor that is no price.
         """
         seller, device = request.site or request.app, request.device
         if seller is None or seller.publisher is None or imp.tagid is None:
-            return None
-        if imp.banner is None and imp.video is None:
             return None
         if imp.bidfloorcur != self._currency and imp.bidfloor != 0.0:  # no floor is none in any currency
             return None
@@ -102,7 +101,7 @@ class Codec:
             return None
         deal_ix, deal_floor = self._deal(imp)
         person_ix = -1 if request.user is None or child else self._person_ix(request.user.id)
-        floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp)
+        floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp, kind)
         imps[0] = (
             *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
             *(0, format_ix, device_ix),
@@ -118,15 +117,13 @@ class Codec:
                     return deal_ix, price_nanos(deal.bidfloor)
         return -1, 0
 
-    def bid(self, bid_id: str, imp: Imp, campaign_ix: int, bid_nanos: int, deal_ix: int) -> Bid:
-        """The campaign's bid as the wire wants it; *deal_ix* -1: on the open market."""
-        campaign_id = self._campaign_ids[campaign_ix]
-        deal_id = self._deal_ids[deal_ix] if deal_ix >= 0 else None
-        return Bid(bid_id, imp.id, nanos_to_cpm(int(bid_nanos)), campaign_id, campaign_id, deal_id)
+    def deal_id(self, deal_ix: int) -> str | None:
+        """What the wire calls the deal; -1: the open market, which has no name."""
+        return self._deal_ids[deal_ix] if deal_ix >= 0 else None
 
     def response(self, request: BidRequest, bids: list[Bid]) -> BidResponse:
         """An answer with bids."""
-        return BidResponse(request.id, [SeatBid(bids)], self._currency)
+        return BidResponse(request.id, [SeatBid(bids, self._seat)], self._currency)
 
     def refusal(self, request: BidRequest, nbr: int) -> BidResponse:
         """An answer without bids and the reason why."""
@@ -139,15 +136,18 @@ def nbr_of(reason: int) -> int:
 
 
 def reason_of(nbr: int) -> int:
-    """The bidder's reason behind its no-bid code; the inverse of `nbr_of`."""
-    return nbr - VENDOR_CODES
+    """The kernels' reason behind the bidder's no-bid code: the inverse of `nbr_of`.
+
+    A request that never came to them, because its seller ruled everything out, is one that nobody targets.
+    """
+    return nbr - VENDOR_CODES if nbr < FIRST_CODE else NOT_TARGETED
 
 
-def _format_ix(request: BidRequest, imp: Imp) -> int:
-    """What the seller calls it; a silent one's banner is `mobile` in an app and `display` on a site."""
-    if imp.video is not None:
-        return _VIDEO
+def _format_ix(request: BidRequest, imp: Imp, kind: str) -> int:
+    """What the seller calls a banner; a silent one's is `mobile` in an app and `display` on a site."""
+    if kind != "banner":
+        return _FORMAT_IX[kind]
     named = -1 if imp.ext is None else _FORMAT_IX.get(imp.ext.format or "", -1)
-    if named >= 0:
+    if 0 <= named <= _LAST_BANNER:
         return named
     return _FORMAT_IX["display" if request.app is None else "mobile"]

@@ -10,22 +10,29 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from msgspec.structs import replace
 
+from bidder.answer import LinksOf, bid_of
 from bidder.codec import Audience, Codec, Seen, nbr_of
 from bidder.core.book import IMPRESSION, Book
 from bidder.core.codes import NOT_TARGETED, REASONS
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
 from bidder.core.settle import click, convert, late_win, release, tick, win
+from bidder.creatives import Allowed, Shelf
 from bidder.plan import CampaignPlan, Directory
+from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fitting, general, keep
 from bidder.reservations import Made, Reservations, State
 from bidder.room import ensure_room
 from openrtb.codes import NoBidReason
-from openrtb.errors import MoneyError
-from openrtb.messages import Bid, BidRequest, BidResponse, Imp
+from openrtb.errors import InvalidMessage, MoneyError
+from openrtb.messages import Bid, BidRequest, BidResponse, Imp, ResponseExt
 from openrtb.money import price_nanos, units_to_nanos
+from openrtb.native import NativeRequest, decode_native
 from openrtb.notices import Billing, Click, Conversion, Loss, Notice
 
+_NOTHING = -1
+"""No reason yet: below every code."""
 REMEMBER_S = 3600.0
 """How long a bid's id is known after it was made; a notice about an older one is refused."""
 ROOM = 64
@@ -76,12 +83,19 @@ class Desk:
         clock: Callable[[], float],
         reservation_s: float,
         currency: str = "USD",
+        seat: str = "bidlab",
     ) -> None:
         self.book = book
         self.counts = Counts()
         self.reasons = np.zeros((len(plans), len(REASONS)), np.int64)
         """int64[C, reasons]: why each campaign did not bid; targeted requests only."""
-        self._codec = Codec(directory, audience, tuple(plan.campaign_id for plan in plans), currency)
+        self.ruled = [0] * len(Ruled)
+        """How often each rule of a seller's took creatives out."""
+        self.shelf = Shelf(plans)
+        self.seat = seat
+        self._currency = currency
+        self._campaign_ids = tuple(plan.campaign_id for plan in plans)
+        self._codec = Codec(directory, audience, currency, seat)
         self._audience = audience
         self._rows = audience.rows
         self._products = {name: k for k, name in enumerate(directory.products)}
@@ -94,43 +108,97 @@ class Desk:
         self._private = private > 0
         self._signals = np.zeros(max(1, private), np.int64)
         self._room = 0
-        self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons)
+        nobody = self.shelf.among(0).words
+        self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons, nobody)
         self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
         self._release_kernel = direct(release, book, 0, 0, 0, 0)
 
-    async def bid(self, request: BidRequest) -> BidResponse:
-        """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled."""
+    async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
+        """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled.
+
+        *links_of* gives a bid the addresses it calls; without it there is no markup either. A trial (`test` 1) is
+        decided like any other and holds nothing.
+        """
         now_s = self._clock()
         self.expire(now_s)
         self.counts.requests += 1
         bids: list[Bid] = []
-        furthest, broken = NOT_TARGETED, not request.imp
-        for imp in request.imp:
+        problems: list[str] = []
+        shown, ruled = keep(general(self.shelf, request, self._currency, self.seat), self.shelf.all, self.ruled)
+        furthest = _NOTHING if ruled is None else ruled.nbr
+        broken = not request.imp
+        for i, imp in enumerate(request.imp if shown else ()):
             try:
-                seen = self._codec.read(request, imp, now_s, self._impression)
+                bid, nbr = self._impression_bid(request, imp, self._native(imp, i, problems), shown, now_s, links_of)
             except MoneyError:
                 broken = True
                 continue
-            if seen is not None:
-                bid, reason = self._offer(imp, seen, now_s)
-                furthest = max(furthest, reason)
-                if bid is not None:
-                    bids.append(bid)
+            furthest = _further(furthest, nbr)
+            if bid is not None:
+                bids.append(bid)
         if bids:
-            return self._codec.response(request, bids)
-        if broken:
+            response = self._codec.response(request, bids)
+        elif broken:
             self.counts.invalid += 1
-            return self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
-        return self._codec.refusal(request, nbr_of(furthest))
+            response = self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
+        else:
+            response = self._codec.refusal(request, furthest if furthest >= 0 else nbr_of(NOT_TARGETED))
+        return replace(response, ext=ResponseExt(problems)) if problems else response
 
-    def _offer(self, imp: Imp, seen: Seen, now_s: float) -> tuple[Bid | None, int]:
+    def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
+        """The native request of an impression that has one; a broken one is no way to answer and noted as a problem."""
+        if imp.native is None:
+            return None
+        try:
+            return decode_native(imp, i)
+        except InvalidMessage as problem:
+            problems.append(str(problem))
+            return None
+
+    def _impression_bid(
+        self,
+        request: BidRequest,
+        imp: Imp,
+        native: NativeRequest | None,
+        shown: int,
+        now_s: float,
+        links_of: LinksOf | None,
+    ) -> tuple[Bid | None, int]:
+        """The bid for one impression, or none and why: the no-bid code that came furthest."""
+        furthest = _NOTHING
+        for ask in asks(imp, native):
+            seen = self._codec.read(request, imp, ask.kind, now_s, self._impression)
+            if seen is None:
+                self.ruled[Ruled.UNKNOWN_PLACE] += 1
+                return None, Ruled.UNKNOWN_PLACE.nbr
+            creatives, ruled = keep(fitting(self.shelf, imp, ask, seen.deal_ix), shown, self.ruled)
+            if ruled is not None:
+                furthest = _further(furthest, ruled.nbr)
+                continue
+            allowed = self.shelf.among(creatives)
+            bid, reason = self._offer(request, imp, ask, seen, allowed, now_s, links_of)
+            if bid is not None:
+                return bid, reason
+            furthest = _further(furthest, nbr_of(reason))
+        return None, furthest
+
+    def _offer(
+        self,
+        request: BidRequest,
+        imp: Imp,
+        ask: Ask,
+        seen: Seen,
+        allowed: Allowed,
+        now_s: float,
+        links_of: LinksOf | None,
+    ) -> tuple[Bid | None, int]:
         """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
         if self._private:
             values = None if imp.ext is None else imp.ext.values_nanos
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
         campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
-            self.book, self._rows, self._impression, 0, self._signals, self.reasons
+            self.book, self._rows, self._impression, 0, self._signals, self.reasons, allowed.words
         )
         if campaign_ix < 0:
             return None, reason
@@ -139,7 +207,12 @@ class Desk:
         deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
         made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s)
         self._reservations.add(bid_id, made)
-        return self._codec.bid(bid_id, imp, campaign_ix, bid_nanos, deal_ix), reason
+        if request.test == 1:
+            self._release(made)
+            made.state = State.LOST
+        campaign_id, creative = self._campaign_ids[campaign_ix], allowed.creatives[campaign_ix]
+        deal_id = self._codec.deal_id(deal_ix)
+        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of), reason
 
     async def notice(self, notice: Notice) -> Heard:
         """Take in a notice; hearing it again changes nothing."""
@@ -252,6 +325,14 @@ class Desk:
             self.book = ensure_room(self.book, ROOM)
             self._room = ROOM
         self._room -= 1
+
+
+def _further(nbr: int, other: int) -> int:
+    """Of two no-bid codes the one whose check comes later: what sellers rule out is looked at before our own plans."""
+    own, other_own = nbr < FIRST_CODE, other < FIRST_CODE
+    if nbr < 0 or other < 0 or own == other_own:
+        return max(nbr, other)
+    return nbr if own else other
 
 
 def _agreed_price(notice: Billing, made: Made) -> int | None:

@@ -62,6 +62,15 @@ class NoBidReason(IntEnum):
     BLOCKED_SUPPLY_CHAIN_NODE = 17
 
 
+class MarkupType(IntEnum):
+    """`mtype`: what `adm` is."""
+
+    BANNER = 1
+    VIDEO = 2
+    AUDIO = 3
+    NATIVE = 4
+
+
 class LossReason(IntEnum):
     """`${AUCTION_LOSS}`: why a bid did not win."""
 

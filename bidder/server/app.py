@@ -3,7 +3,8 @@
 | path | answer |
 |---|---|
 | POST /openrtb2/bid | 200 with bids, 204 without; 400, 408, 413, 415 with no body |
-| GET /openrtb2/notice/{win,billing,loss} | 204 heard, 400, 403, 409 refused, 410 too old or unknown |
+| GET /openrtb2/notice/{win,billing,loss,click} | 204 heard, 400, 403, 409 refused, 410 too old or unknown |
+| GET /openrtb2/event/BID/{impression,start,...,complete} | 204, counted; 404 for other names |
 | GET /healthz | 200 while the process runs |
 | GET /readyz | 200 while it takes requests, 503 while it drains |
 
@@ -15,26 +16,26 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import msgspec
 from aiohttp import web
 
 from bidder.desk import REMEMBER_S, Desk, Heard
 from bidder.errors import BodyRefused, NoticeError, NoticeUnreadable
+from bidder.markup.links import SILENT, Links
+from bidder.markup.vast import EVENTS
 from bidder.server.body import LARGEST_BODY, read_body
 from bidder.server.signing import Kind, Signer
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
 from openrtb.errors import InvalidMessage, MoneyError
-from openrtb.messages import Bid, BidRequest, BidResponse, ResponseExt, SeatBid
+from openrtb.messages import BidRequest, BidResponse
 from openrtb.money import price_nanos
-from openrtb.native import native_problems
-from openrtb.notices import Billing, Loss
+from openrtb.notices import Billing, Click, Loss
 from openrtb.places import tmax_ms
 
-WORTH_PACKING = 1024
-"""Bytes from which an answer is packed for a client that takes gzip."""
+WORTH_PACKING = 4096
+"""Bytes from which an answer is packed for a client that takes gzip: packing one bid costs more than sending it."""
 _HEADERS = {"x-openrtb-version": VERSION}
 _HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
 
@@ -51,6 +52,8 @@ class Traffic:
     """Win notices (`nurl`), which spend nothing."""
     bad_notices: int = 0
     """Notices that were unreadable, forged, too old, or above the bid."""
+    events: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("impression", *EVENTS), 0))
+    """What browsers and players say they have shown."""
 
 
 class Service:
@@ -62,7 +65,6 @@ class Service:
         signer: Signer,
         *,
         currency: str,
-        seat: str = "bidlab",
         allowance_s: float = 0.01,
         public_url: str = "",
     ) -> None:
@@ -72,7 +74,6 @@ class Service:
         self.public_url = public_url
         self._signer = signer
         self._currency = currency
-        self._seat = seat
         self._allowance_s = allowance_s
 
     def app(self) -> web.Application:
@@ -80,7 +81,9 @@ class Service:
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_post("/openrtb2/bid", self.bid)
         # A HEAD must not bill: links are followed with it to see whether they work.
-        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss}", self.notice, allow_head=False)
+        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss|click}", self.notice, allow_head=False)
+        app.router.add_post("/openrtb2/notice/{kind:click}", self.notice)  # what a browser's ping is
+        app.router.add_get("/openrtb2/event/{bid_id}/{name}", self.event, allow_head=False)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -113,16 +116,9 @@ class Service:
         nbr = self._refusal(request, deadline_s)
         if nbr is not None:
             return BidResponse(request.id, cur=self._currency, nbr=nbr)
-        problems = dict(native_problems(request))
-        if problems:
-            sound = [imp for i, imp in enumerate(request.imp) if i not in problems]
-            request = msgspec.structs.replace(request, imp=sound)
-        response = await self.desk.bid(request)
-        if response.seatbid:
-            response = await self._offered(request, response, deadline_s)
-        if problems:
-            ext = ResponseExt([str(problem) for problem in problems.values()])
-            response = msgspec.structs.replace(response, ext=ext)
+        response = await self.desk.bid(request, self._links if request.test != 1 else _no_links)
+        if response.seatbid and time.monotonic() >= deadline_s:
+            response = await self._too_late(response)
         return response
 
     def _refusal(self, request: BidRequest, deadline_s: float) -> NoBidReason | None:
@@ -132,38 +128,26 @@ class Service:
         if time.monotonic() >= deadline_s:
             self.traffic.late += 1
             return NoBidReason.INSUFFICIENT_TIME
-        if request.cur and self._currency not in request.cur:
-            return NoBidReason.UNKNOWN_ERROR
-        shut_out = request.wseat and self._seat not in request.wseat
-        if shut_out or (request.bseat and self._seat in request.bseat):
-            return NoBidReason.UNKNOWN_ERROR
         return None
 
-    async def _offered(self, request: BidRequest, response: BidResponse, deadline_s: float) -> BidResponse:
-        """The bids that may be sent, signed; what is not sent, or only tried out, gives back what it holds."""
-        late = time.monotonic() >= deadline_s
-        self.traffic.late += late
-        private = {imp.id for imp in request.imp if imp.pmp is not None and imp.pmp.private_auction == 1}
-        kept: list[Bid] = []
+    async def _too_late(self, response: BidResponse) -> BidResponse:
+        """No bids, and what they held given back."""
+        self.traffic.late += 1
         for bid in response.seatbid[0].bid:
-            sent = not late and (bid.dealid is not None or bid.impid not in private)
-            if not sent or request.test == 1:
-                await self.desk.notice(Loss(bid.id, LossReason.OPPORTUNITY_EXPIRED))
-            if sent:
-                kept.append(bid if request.test == 1 else self._signed(bid))
-        if kept:
-            return BidResponse(response.id, [SeatBid(kept, self._seat)], response.cur)
-        nbr = NoBidReason.INSUFFICIENT_TIME if late else NoBidReason.UNKNOWN_ERROR
-        return BidResponse(response.id, cur=response.cur, nbr=nbr)
+            await self.desk.notice(Loss(bid.id, LossReason.OPPORTUNITY_EXPIRED))
+        return BidResponse(response.id, cur=response.cur, nbr=NoBidReason.INSUFFICIENT_TIME)
 
-    def _signed(self, bid: Bid) -> Bid:
-        """The bid with its notice URLs."""
-        queries, notices = self._signer.queries(bid.id, REMEMBER_S), f"{self.public_url}/openrtb2/notice"
-        return msgspec.structs.replace(
-            bid,
+    def _links(self, bid_id: str) -> Links:
+        """The addresses of a bid."""
+        queries, base = self._signer.queries(bid_id, REMEMBER_S), f"{self.public_url}/openrtb2"
+        notices = f"{base}/notice"
+        return Links(
             nurl=f"{notices}/win?{queries[Kind.WIN]}",
             burl=f"{notices}/billing?{queries[Kind.BILLING]}",
             lurl=f"{notices}/loss?{queries[Kind.LOSS]}",
+            seen=f"{base}/event/{bid_id}/impression",
+            event=f"{base}/event/{bid_id}/",
+            click=f"{notices}/click?{queries[Kind.CLICK]}",
         )
 
     async def notice(self, http: web.Request) -> web.Response:
@@ -177,6 +161,8 @@ class Service:
 
     async def _heard(self, kind: Kind, query: Mapping[str, str]) -> Heard:
         bid_id = self._signer.bid_id(kind, query)
+        if kind is Kind.CLICK:
+            return await self.desk.notice(Click(bid_id))
         if kind is Kind.LOSS:
             return await self.desk.notice(Loss(bid_id, _loss_reason(query)))
         price_cpm = _price_cpm(query)
@@ -191,6 +177,19 @@ class Service:
             self.traffic.told_wins += 1
             return Heard.BOOKED
         return await self.desk.notice(Billing(bid_id, price_cpm))
+
+    async def event(self, http: web.Request) -> web.Response:
+        """Count what a player or a browser says it has shown: neither signed nor believed, so nothing is spent."""
+        name = http.match_info["name"]
+        if name not in self.traffic.events:
+            return web.Response(status=404)
+        self.traffic.events[name] += 1
+        return web.Response(status=204, headers={"Access-Control-Allow-Origin": "*"})
+
+
+def _no_links(bid_id: str) -> Links:
+    """A trial calls nobody."""
+    return SILENT
 
 
 def _http(http: web.Request, response: BidResponse) -> web.Response:

@@ -24,9 +24,15 @@ class Kind(Enum):
     WIN = "win"
     BILLING = "billing"
     LOSS = "loss"
+    CLICK = "click"
 
 
-_MACROS = {Kind.WIN: "p=${AUCTION_PRICE}", Kind.BILLING: "p=${AUCTION_PRICE}", Kind.LOSS: "l=${AUCTION_LOSS}"}
+_MACROS = {
+    Kind.WIN: "&p=${AUCTION_PRICE}",
+    Kind.BILLING: "&p=${AUCTION_PRICE}",
+    Kind.LOSS: "&l=${AUCTION_LOSS}",
+    Kind.CLICK: "",
+}
 _PARTS = {kind: slice(k * SIGNATURE_BYTES, (k + 1) * SIGNATURE_BYTES) for k, kind in enumerate(Kind)}
 
 
@@ -41,7 +47,7 @@ class Signer:
         """The queries of a bid's notice URLs, good for *lives_s* seconds, macros included."""
         expires = str(int(self._clock() + lives_s))
         digest = self._digest(bid_id, expires)
-        return {kind: f"b={bid_id}&x={expires}&s={_signature(digest, kind)}&{_MACROS[kind]}" for kind in Kind}
+        return {kind: f"b={bid_id}&x={expires}&s={_signature(digest, kind)}{_MACROS[kind]}" for kind in Kind}
 
     def bid_id(self, kind: Kind, query: Mapping[str, str]) -> str:
         """The bid a notice is about.

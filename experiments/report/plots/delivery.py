@@ -11,7 +11,13 @@ from experiments.report.plots.style import Plot
 from experiments.report.words import clip, count, money, percent
 from experiments.results.summary import ratio
 
-FORMAT_COLOURS = {"display": style.BLUE, "mobile": style.ORANGE, "video": style.GREEN}
+FORMAT_COLOURS = {
+    "display": style.BLUE,
+    "mobile": style.ORANGE,
+    "video": style.GREEN,
+    "native": style.PINK,
+    "audio": style.SKY,
+}
 PUBLISHERS_SHOWN = 15
 
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from yarl import URL
 
 from bidder.desk import REMEMBER_S, Desk
+from bidder.policy import Ruled
 from bidder.server.app import Service
 from bidder.server.body import LARGEST_BODY
 from bidder.server.serve import Timers, WallClock, runner_of
@@ -49,6 +50,7 @@ class Client:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         kinds = {
             "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         # as a stream, because aiohttp warns of large bytes
@@ -152,7 +154,8 @@ def test_what_is_forged_or_altered_changes_nothing() -> None:
             burl.replace(f"s={query['s']}&", ""): 400,
             burl.replace("/billing?", "/loss?"): 403,
             burl.replace("/billing?", "/win?"): 403,
-            burl.replace("/billing?", "/click?"): 404,
+            burl.replace("/billing?", "/click?"): 403,
+            burl.replace("/billing?", "/view?"): 404,
             burl.replace("p=1.0", "p=2.000001"): 409,
             burl.replace("p=1.0", "p=-1"): 400,
             burl.replace("p=1.0", "p=nan"): 400,
@@ -273,14 +276,14 @@ def test_large_answers_are_packed_for_those_who_ask() -> None:
 
 
 def test_rules_of_the_wire() -> None:
-    """Currencies, seats, private auctions, children, broken native requests."""
+    """Currencies, seats, private auctions, broken native requests."""
 
     async def story(client: Client) -> None:
-        assert await client.nbr(cur=["EUR"]) == NoBidReason.UNKNOWN_ERROR
-        assert await client.nbr(wseat=["somebody"]) == NoBidReason.UNKNOWN_ERROR
-        assert await client.nbr(bseat=["bidlab"]) == NoBidReason.UNKNOWN_ERROR
+        assert await client.nbr(cur=["EUR"]) == Ruled.CURRENCY.nbr
+        assert await client.nbr(wseat=["somebody"]) == Ruled.SEAT.nbr
+        assert await client.nbr(bseat=["bidlab"]) == Ruled.SEAT.nbr
         private = {**IMP, "pmp": {"private_auction": 1, "deals": [{"id": "elsewhere"}]}}
-        assert await client.nbr(imp=[private]) == NoBidReason.UNKNOWN_ERROR
+        assert await client.nbr(imp=[private]) == Ruled.PRIVATE_AUCTION.nbr
         assert client.held() == (0, 0)
         assert (await client.bid(cur=["EUR", "USD"], wseat=["bidlab"]))["price"] == 2.0
         native = {"id": "n", "native": {"request": "{}"}}
