@@ -16,9 +16,9 @@ from bidder.core.codes import DEVICES, FORMATS, NOT_TARGETED
 from bidder.plan import Directory
 from bidder.policy import FIRST_CODE
 from openrtb.codes import VENDOR_CODES, DeviceType
-from openrtb.messages import Bid, BidRequest, BidResponse, Imp, SeatBid
+from openrtb.messages import Bid, BidRequest, BidResponse, Deal, Imp, SeatBid
 from openrtb.money import price_nanos
-from openrtb.places import coppa, position
+from openrtb.places import position
 
 _DEVICE_IX = {
     int(DeviceType.MOBILE_OR_TABLET): DEVICES.index("mobile"),
@@ -57,6 +57,8 @@ class Seen(NamedTuple):
     person_ix: int
     slot_ix: int
     deal_ix: int
+    deal: Deal | None
+    """What was said about the deal; None: no deal of ours."""
 
 
 class Codec:
@@ -72,12 +74,14 @@ class Codec:
         self._seat = seat
         self._currency = currency
 
-    def read(self, request: BidRequest, imp: Imp, kind: str, now_s: float, imps: NDArray[np.void]) -> Seen | None:
+    def read(
+        self, request: BidRequest, imp: Imp, kind: str, known: bool, now_s: float, imps: NDArray[np.void]
+    ) -> Seen | None:
         """Write impression *imp* into imps[0] (IMPRESSION[]), as answered by an ad of *kind*.
 
         None when it lies outside everything the bidder knows: a slot, publisher or place the directory does not name,
-        or a floor in a currency that is not ours. An unknown user is a stranger and so is a child, whose position is
-        not looked at either; an unknown deal is no deal, an unknown device the one most common there.
+        or a floor in a currency that is not ours. Unless *known* the person is a stranger without a position. An
+        unknown user is a stranger too; an unknown deal is no deal, an unknown device the one most common there.
         Raises `openrtb.errors.MoneyError` for a floor that is no price.
         """
         seller, device = request.site or request.app, request.device
@@ -85,7 +89,6 @@ class Codec:
             return None
         if imp.bidfloorcur != self._currency and imp.bidfloor != 0.0:  # no floor is none in any currency
             return None
-        child = request.regs is not None and coppa(request)
         slot_ix = self._slots.get(imp.tagid, -1)
         publisher_ix = self._publishers.get(seller.publisher.id or "", -1)
         lat = lon = math.nan
@@ -95,27 +98,27 @@ class Codec:
             geo = device.geo
             if geo is not None:
                 place_ix = self._places.get(geo.city or "", -1)
-                if geo.lat is not None and not child:
+                if geo.lat is not None and known:
                     lat, lon = position(geo) or (lat, lon)
         if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
             return None
-        deal_ix, deal_floor = self._deal(imp)
-        person_ix = -1 if request.user is None or child else self._person_ix(request.user.id)
+        deal_ix, deal_floor, deal = self._deal(imp)
+        person_ix = -1 if request.user is None or not known else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp, kind)
         imps[0] = (
             *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
             *(0, format_ix, device_ix),
         )
-        return Seen(person_ix, slot_ix, deal_ix)
+        return Seen(person_ix, slot_ix, deal_ix, deal)
 
-    def _deal(self, imp: Imp) -> tuple[int, int]:
-        """Index and floor (nanos) of the first deal we are part of; (-1, 0): none."""
+    def _deal(self, imp: Imp) -> tuple[int, int, Deal | None]:
+        """Index and floor (nanos) of the first deal we are part of, and the deal; (-1, 0, None): none."""
         if imp.pmp is not None:
             for deal in imp.pmp.deals:
                 deal_ix = self._deals.get(deal.id, -1)
-                if deal_ix >= 0 and deal.bidfloorcur == self._currency:
-                    return deal_ix, price_nanos(deal.bidfloor)
-        return -1, 0
+                if deal_ix >= 0 and deal.bidfloorcur == self._currency and (not deal.wseat or self._seat in deal.wseat):
+                    return deal_ix, price_nanos(deal.bidfloor), deal
+        return -1, 0, None
 
     def deal_id(self, deal_ix: int) -> str | None:
         """What the wire calls the deal; -1: the open market, which has no name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ KINDS = ("banner", "video", "native", "audio")
 MIMES = {"video": "video/mp4", "audio": "audio/mpeg"}
 USUAL_S = 15
 """Length of a made-up video or audio ad nobody asks anything of."""
+CONTENT_TAXONOMY_1 = 1
+"""`cattax` of the IAB Content Taxonomy 1.0, which is meant where nothing is said."""
 REMEMBERED = 4096
 """Sets of creatives whose campaigns are kept; more than that are met only under attack."""
 
@@ -46,15 +48,6 @@ def made_up(plan: CampaignPlan) -> Iterator[CreativePlan]:
         )
 
 
-class Allowed(NamedTuple):
-    """The campaigns that have a creative left, and which."""
-
-    words: NDArray[np.uint64]
-    """uint64[ceil(C / 64)]: bit c of them is campaign c."""
-    creatives: dict[int, CreativePlan]
-    """The first one left of each campaign."""
-
-
 class Shelf:
     """Every creative of every campaign."""
 
@@ -68,7 +61,10 @@ class Shelf:
                 self.creatives.append(creative)
                 self.campaign_ix.append(c)
         self._words = max(1, -(-len(plans) // 64))
-        self._allowed: dict[int, Allowed] = {}
+        self._among: dict[int, NDArray[np.uint64]] = {}
+        self._own = [0] * len(plans)
+        for number, c in enumerate(self.campaign_ix):
+            self._own[c] |= 1 << number
         self.all = (1 << len(self.creatives)) - 1
         self.kinds = {kind: self.where(creative.kind == kind for creative in self.creatives) for kind in KINDS}
         self.any_size = self.where(creative.size is None for creative in self.creatives)
@@ -79,6 +75,17 @@ class Shelf:
         """Those of campaigns that buy inside deals only."""
         self.insecure = self.where(not c.secure for c in self.creatives)
         self.attributes = self._by(c.attributes for c in self.creatives)
+        self.bundles = self._by(((c.bundle,) if c.bundle is not None else ()) for c in self.creatives)
+        self.categorised = self.where(bool(c.categories) for c in self.creatives)
+        self.taxonomies = self._by(((c.category_taxonomy,) if c.categories else ()) for c in self.creatives)
+        """Creatives that name their categories, by taxonomy."""
+        self.codes = {t: self._by(_codes(c, t) for c in self.creatives) for t in self.taxonomies}
+        """By taxonomy and category, as named."""
+        self.categories = {
+            t: self._by({up for code in _codes(c, t) for up in and_parent(code, t)} for c in self.creatives)
+            for t in self.taxonomies
+        }
+        """By taxonomy and category, those it is a part of included."""
         self.domains = self._by(itertools.chain.from_iterable(map(and_parents, c.domains)) for c in self.creatives)
 
     def where(self, flags: Iterable[bool]) -> int:
@@ -93,26 +100,21 @@ class Shelf:
             found |= sets.get(value, 0)
         return found
 
-    def among(self, creatives: int) -> Allowed:
-        """The campaigns with a creative in the set."""
-        allowed = self._allowed.get(creatives)
-        if allowed is None:
-            if len(self._allowed) >= REMEMBERED:
-                self._allowed.clear()
-            allowed = self._allowed[creatives] = self._find(creatives)
-        return allowed
+    def among(self, creatives: int) -> NDArray[np.uint64]:
+        """uint64[ceil(C / 64)]: bit c is set when campaign c has a creative in the set."""
+        words = self._among.get(creatives)
+        if words is None:
+            if len(self._among) >= REMEMBERED:
+                self._among.clear()
+            flags = np.zeros(64 * self._words, np.uint8)
+            flags[[ix for number, ix in enumerate(self.campaign_ix) if creatives >> number & 1]] = 1
+            words = self._among[creatives] = np.packbits(flags, bitorder="little").view("<u8").astype(np.uint64)
+        return words
 
-    def _find(self, creatives: int) -> Allowed:
-        flags = np.zeros(64 * self._words, np.uint8)
-        first: dict[int, CreativePlan] = {}
-        while creatives:
-            lowest = creatives & -creatives
-            number = lowest.bit_length() - 1
-            first.setdefault(self.campaign_ix[number], self.creatives[number])
-            flags[self.campaign_ix[number]] = 1
-            creatives ^= lowest
-        words = np.packbits(flags, bitorder="little").view("<u8").astype(np.uint64)
-        return Allowed(words, first)
+    def first(self, creatives: int, campaign_ix: int) -> CreativePlan:
+        """The campaign's first creative in the set, which holds one."""
+        own = creatives & self._own[campaign_ix]
+        return self.creatives[(own & -own).bit_length() - 1]
 
     def _by(self, values: Iterable[Iterable[Key]]) -> dict[Key, int]:
         """For each value, the set of creatives that have it."""
@@ -124,6 +126,21 @@ class Shelf:
 
 
 def and_parents(domain: str) -> Iterator[str]:
-    """A domain and those it is a part of: who blocks example.com blocks shop.example.com too."""
+    """A domain and those it is a part of: who blocks example.com, or its www., blocks shop.example.com too."""
     labels = domain.lower().rstrip(".").split(".")
-    yield from (".".join(labels[k:]) for k in range(max(1, len(labels) - 1)))
+    for k in range(max(1, len(labels) - 1)):
+        name = ".".join(labels[k:])
+        yield name
+        yield f"www.{name}"
+
+
+def and_parent(code: str, taxonomy: int) -> Iterator[str]:
+    """A category and the one it is a part of: IAB8-1 and IAB8. Only taxonomy 1 shows that in its codes."""
+    yield code
+    if taxonomy == CONTENT_TAXONOMY_1 and "-" in code:
+        yield code.partition("-")[0]
+
+
+def _codes(creative: CreativePlan, taxonomy: int) -> tuple[str, ...]:
+    """The creative's categories in that taxonomy."""
+    return creative.categories if creative.category_taxonomy == taxonomy else ()

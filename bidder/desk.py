@@ -14,12 +14,13 @@ from msgspec.structs import replace
 
 from bidder.answer import LinksOf, bid_of
 from bidder.codec import Audience, Codec, Seen, nbr_of
+from bidder.consent import Gate
 from bidder.core.book import IMPRESSION, Book
 from bidder.core.codes import NOT_TARGETED, REASONS
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
 from bidder.core.settle import click, convert, late_win, release, tick, win
-from bidder.creatives import Allowed, Shelf
+from bidder.creatives import Shelf
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fitting, general, keep
 from bidder.reservations import Made, Reservations, State
@@ -56,6 +57,8 @@ class Counts:
     bids: int = 0
     invalid: int = 0
     """Requests that break the specification."""
+    unconsented: int = 0
+    """Requests about a person who may not be recognised."""
     wins: int = 0
     losses: int = 0
     expired: int = 0
@@ -84,6 +87,7 @@ class Desk:
         reservation_s: float,
         currency: str = "USD",
         seat: str = "bidlab",
+        vendor_id: int | None = None,
     ) -> None:
         self.book = book
         self.counts = Counts()
@@ -93,6 +97,9 @@ class Desk:
         """How often each rule of a seller's took creatives out."""
         self.shelf = Shelf(plans)
         self.seat = seat
+        self.no_bids: dict[int, int] = {}
+        """How often each no-bid code was the answer."""
+        self._gate = Gate(vendor_id)
         self._currency = currency
         self._campaign_ids = tuple(plan.campaign_id for plan in plans)
         self._codec = Codec(directory, audience, currency, seat)
@@ -108,7 +115,7 @@ class Desk:
         self._private = private > 0
         self._signals = np.zeros(max(1, private), np.int64)
         self._room = 0
-        nobody = self.shelf.among(0).words
+        nobody = self.shelf.among(0)
         self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons, nobody)
         self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
         self._release_kernel = direct(release, book, 0, 0, 0, 0)
@@ -127,9 +134,13 @@ class Desk:
         shown, ruled = keep(general(self.shelf, request, self._currency, self.seat), self.shelf.all, self.ruled)
         furthest = _NOTHING if ruled is None else ruled.nbr
         broken = not request.imp
+        known = self._gate.open(request)
+        self.counts.unconsented += request.user is not None and not known
         for i, imp in enumerate(request.imp if shown else ()):
             try:
-                bid, nbr = self._impression_bid(request, imp, self._native(imp, i, problems), shown, now_s, links_of)
+                bid, nbr = self._impression_bid(
+                    request, imp, self._native(imp, i, problems), shown, known, now_s, links_of
+                )
             except MoneyError:
                 broken = True
                 continue
@@ -143,6 +154,8 @@ class Desk:
             response = self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
         else:
             response = self._codec.refusal(request, furthest if furthest >= 0 else nbr_of(NOT_TARGETED))
+        if response.nbr is not None:
+            self.no_bids[response.nbr] = self.no_bids.get(response.nbr, 0) + 1
         return replace(response, ext=ResponseExt(problems)) if problems else response
 
     def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
@@ -161,22 +174,22 @@ class Desk:
         imp: Imp,
         native: NativeRequest | None,
         shown: int,
+        known: bool,
         now_s: float,
         links_of: LinksOf | None,
     ) -> tuple[Bid | None, int]:
         """The bid for one impression, or none and why: the no-bid code that came furthest."""
         furthest = _NOTHING
         for ask in asks(imp, native):
-            seen = self._codec.read(request, imp, ask.kind, now_s, self._impression)
+            seen = self._codec.read(request, imp, ask.kind, known, now_s, self._impression)
             if seen is None:
                 self.ruled[Ruled.UNKNOWN_PLACE] += 1
                 return None, Ruled.UNKNOWN_PLACE.nbr
-            creatives, ruled = keep(fitting(self.shelf, imp, ask, seen.deal_ix), shown, self.ruled)
+            creatives, ruled = keep(fitting(self.shelf, imp, ask, seen.deal), shown, self.ruled)
             if ruled is not None:
                 furthest = _further(furthest, ruled.nbr)
                 continue
-            allowed = self.shelf.among(creatives)
-            bid, reason = self._offer(request, imp, ask, seen, allowed, now_s, links_of)
+            bid, reason = self._offer(request, imp, ask, seen, creatives, now_s, links_of)
             if bid is not None:
                 return bid, reason
             furthest = _further(furthest, nbr_of(reason))
@@ -188,7 +201,7 @@ class Desk:
         imp: Imp,
         ask: Ask,
         seen: Seen,
-        allowed: Allowed,
+        creatives: int,
         now_s: float,
         links_of: LinksOf | None,
     ) -> tuple[Bid | None, int]:
@@ -198,7 +211,7 @@ class Desk:
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
         campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
-            self.book, self._rows, self._impression, 0, self._signals, self.reasons, allowed.words
+            self.book, self._rows, self._impression, 0, self._signals, self.reasons, self.shelf.among(creatives)
         )
         if campaign_ix < 0:
             return None, reason
@@ -210,7 +223,7 @@ class Desk:
         if request.test == 1:
             self._release(made)
             made.state = State.LOST
-        campaign_id, creative = self._campaign_ids[campaign_ix], allowed.creatives[campaign_ix]
+        campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
         deal_id = self._codec.deal_id(deal_ix)
         return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of), reason
 

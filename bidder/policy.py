@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from bidder.creatives import USUAL_S, Shelf
+from bidder.creatives import CONTENT_TAXONOMY_1, USUAL_S, Shelf, and_parent
 from bidder.markup.native import answerable
 from bidder.markup.vast import protocol_of
 from openrtb.codes import VENDOR_CODES
-from openrtb.messages import Audio, Banner, BidRequest, Imp, Video
+from openrtb.messages import Audio, Banner, BidRequest, Deal, Imp, Video
 from openrtb.native import NativeRequest
 
 FIRST_CODE = VENDOR_CODES + 20
@@ -24,22 +24,37 @@ class Ruled(IntEnum):
     """Why nothing of ours may be shown, in the order of the checks."""
 
     CURRENCY = 0
+    """None of the request's currencies is ours."""
     SEAT = 1
-    UNKNOWN_PLACE = 2
+    """Our seat is blocked, or not among those that may bid."""
+    ADVERTISER = 2
+    """`badv`."""
+    APP = 3
+    """`bapp`."""
+    CATEGORY = 4
+    """`bcat` or `acat`."""
+    UNKNOWN_PLACE = 5
     """A slot, seller or place nobody told us of."""
-    PRIVATE_AUCTION = 3
-    KIND = 4
-    SIZE = 5
-    MIME = 6
-    PROTOCOL = 7
-    DURATION = 8
-    SECURE = 9
-    ATTRIBUTE = 10
-    ASSETS = 11
-    ADVERTISER = 12
-    APP = 13
-    CATEGORY = 14
-    DEAL_ADVERTISER = 15
+    PRIVATE_AUCTION = 6
+    """Only deals may bid, and none is ours."""
+    DEAL_ADVERTISER = 7
+    """The deal is for other advertisers."""
+    KIND = 8
+    """No creative is a banner, video, native or audio ad, whichever is asked for."""
+    SIZE = 9
+    """None has a size that is asked for."""
+    MIME = 10
+    """None has a type of file that is asked for."""
+    PROTOCOL = 11
+    """No VAST version of ours."""
+    DURATION = 12
+    """None is as long as is asked for."""
+    SECURE = 13
+    """None loads over https alone."""
+    ATTRIBUTE = 14
+    """`battr`."""
+    ASSETS = 15
+    """A native asset that is required and that we have nothing for."""
 
     @property
     def nbr(self) -> int:
@@ -68,21 +83,57 @@ def asks(imp: Imp, native: NativeRequest | None) -> Iterator[Ask]:
 
 
 def general(shelf: Shelf, request: BidRequest, currency: str, seat: str) -> Iterator[Step]:
-    """What holds for every impression of a request."""
+    """What holds for every impression of a request: currency, seat, blocked advertisers, apps and categories."""
     if request.cur and currency not in request.cur:
         yield Ruled.CURRENCY, 0
     if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
         yield Ruled.SEAT, 0
+    if request.badv:
+        blocked = _lower(request.badv)
+        if not shelf.domains.keys().isdisjoint(blocked):
+            yield Ruled.ADVERTISER, ~shelf.any_of(shelf.domains, blocked)
+    if request.bapp and not shelf.bundles.keys().isdisjoint(request.bapp):
+        yield Ruled.APP, ~shelf.any_of(shelf.bundles, request.bapp)
+    if request.bcat or request.acat:
+        yield Ruled.CATEGORY, _in_category(shelf, request)
+
+
+def _in_category(shelf: Shelf, request: BidRequest) -> int:
+    """Creatives none of whose categories is blocked and all of which are allowed, where there is a list of those.
+
+    A creative that names no category passes a list of blocked ones and not one of allowed ones. One that names its
+    categories in another taxonomy than the seller's cannot be told apart, so it passes neither.
+    """
+    taxonomy = request.cattax or CONTENT_TAXONOMY_1
+    known = shelf.categories.get(taxonomy, {})
+    passing = shelf.all & ~shelf.categorised | shelf.taxonomies.get(taxonomy, 0)
+    if request.bcat and not known.keys().isdisjoint(request.bcat):
+        passing &= ~shelf.any_of(known, request.bcat)
+    if request.acat:
+        allowed = set(request.acat)
+        passing &= shelf.categorised
+        for code, which in shelf.codes.get(taxonomy, {}).items():
+            if allowed.isdisjoint(and_parent(code, taxonomy)):
+                passing &= ~which
+    return passing
+
+
+def _lower(domains: list[str]) -> list[str]:
+    """The same in small letters, which they mostly are already."""
+    joined = "\n".join(domains)
+    return domains if joined.islower() else joined.lower().split("\n")
 
 
 Step = tuple[Ruled, int]
 """A reason, and the creatives that pass."""
 
 
-def fitting(shelf: Shelf, imp: Imp, ask: Ask, deal_ix: int) -> Iterator[Step]:
-    """What the impression asks for, one check after the other; *deal_ix* -1: it is in no deal of ours."""
+def fitting(shelf: Shelf, imp: Imp, ask: Ask, deal: Deal | None) -> Iterator[Step]:
+    """What the impression asks for, one check after the other; *deal* None: it is in no deal of ours."""
     if imp.pmp is not None and imp.pmp.private_auction == 1:
-        yield Ruled.PRIVATE_AUCTION, shelf.via_deal if deal_ix >= 0 else 0
+        yield Ruled.PRIVATE_AUCTION, shelf.via_deal if deal is not None else 0
+    if deal is not None and deal.wadomain:
+        yield Ruled.DEAL_ADVERTISER, ~shelf.via_deal | shelf.any_of(shelf.domains, _lower(deal.wadomain))
     yield Ruled.KIND, shelf.kinds[ask.kind]
     if ask.kind == "banner":
         assert imp.banner is not None

@@ -44,6 +44,8 @@ _DEVICE_TYPES = {
 }
 IMP_ID = "1"
 """Every request offers one impression."""
+CONSENT = "CPXegUAPXegVkEsAHBENCWEgAP_gAAAAAAqIPoQAYAAg-gAAAAA"
+"""What people who consent say: a TCF string for all purposes and the vendors 1 to 2000."""
 NATIVE_REQUEST = (
     '{"ver":"1.2","context":1,"plcmttype":1,"assets":[{"id":1,"required":1,"title":{"len":90}},'
     '{"id":2,"required":1,"img":{"type":3,"w":1200,"h":627}},{"id":3,"data":{"type":1,"len":25}},'
@@ -136,7 +138,7 @@ class RequestMaker:
         device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
         user = None
         if arrivals.consent[i]:
-            user = User(self._user_id(arrivals.person_ix[i]))
+            user = User(self._user_id(arrivals.person_ix[i]), None, CONSENT)
             if self._with_position:
                 device = self._located(arrivals, i)
         return BidRequest(

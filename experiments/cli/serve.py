@@ -26,6 +26,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8080,
     public_url: Annotated[str, typer.Option(help="How exchanges reach us, for notice URLs.")] = "",
     network_ms: Annotated[float, typer.Option(help="Part of tmax the network needs (ms).")] = 10.0,
+    vendor_id: Annotated[int | None, typer.Option(min=1, help="Our number in the global vendor list.")] = None,
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
@@ -54,6 +55,7 @@ def serve(
         clock=clock,
         reservation_s=plan.wire.reservation_s,
         currency=plan.currency,
+        vendor_id=vendor_id,
     )
     service = Service(
         desk,
