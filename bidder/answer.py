@@ -11,7 +11,7 @@ from bidder.markup.vast import protocol_of, vast_xml
 from bidder.plan import CreativePlan
 from bidder.policy import Ask, lasting, sizes_of
 from openrtb.codes import MarkupType
-from openrtb.messages import Bid, Imp
+from openrtb.messages import Bid, BidExt, Imp
 from openrtb.money import nanos_to_cpm
 
 UNSAID_SIZE = (300, 250)
@@ -49,10 +49,11 @@ def bid_of(
         duration_s, protocol = lasting(creative.duration_s, media), protocol_of(media.protocols)
         if imp.video is not None and ask.kind == "video":
             width, height = creative.size or (imp.video.w or 640, imp.video.h or 360)
-    nurl = burl = lurl = markup = None
+    nurl = burl = lurl = markup = ext = None
     if links_of is not None:
         links = links_of(bid_id)
         nurl, burl, lurl = links.nurl or None, links.burl or None, links.lurl or None
+        ext = BidExt(links.click) if links.click else None
         if ask.native is not None:
             markup = native_json(creative, ask.native, links)
         elif duration_s is not None and protocol is not None:
@@ -81,4 +82,5 @@ def bid_of(
         cattax=creative.category_taxonomy if creative.categories else None,
         bundle=creative.bundle,
         protocol=protocol,
+        ext=ext,
     )

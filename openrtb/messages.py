@@ -340,6 +340,12 @@ class BidRequest(Struct, frozen=True, omit_defaults=True, gc=False):
     wlang: list[str] | None = None
 
 
+class BidExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """This project's additions to a bid: where to tell of a click."""
+
+    bidlab_click: str | None = None
+
+
 class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     """An offer for one impression (price in CPM)."""
 
@@ -369,6 +375,7 @@ class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     bundle: str | None = None
     """The app that is advertised."""
     protocol: Integer | None = None
+    ext: BidExt | None = None
 
 
 class SeatBid(Struct, frozen=True, omit_defaults=True, gc=False):
