@@ -138,6 +138,10 @@ class Desk:
         self._release_kernel = direct(release, book, 0, 0, 0, 0)
 
     async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
+        """`answer` for transports that wait for one."""
+        return self.answer(request, links_of)
+
+    def answer(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
         """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled.
 
         *links_of* gives a bid the addresses it calls; without it there is no markup either. A trial (`test` 1) is

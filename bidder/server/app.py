@@ -15,6 +15,7 @@ With `?nbr=1` an answer without bids is a 200 that says why: `nbr`, and what is 
 from __future__ import annotations
 
 import gzip
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,17 +28,15 @@ from bidder.markup.links import SILENT, Links
 from bidder.markup.vast import EVENTS
 from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
+from bidder.server.lane import WORTH_PACKING
 from bidder.server.signing import Kind, Signer, Ticket
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
 from openrtb.errors import InvalidMessage, MoneyError
 from openrtb.messages import BidRequest, BidResponse
 from openrtb.money import price_nanos
-from openrtb.notices import Loss
 from openrtb.places import tmax_ms
 
-WORTH_PACKING = 4096
-"""Bytes from which an answer is packed for a client that takes gzip: packing one bid costs more than sending it."""
 _HEADERS = {"x-openrtb-version": VERSION}
 _HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
 
@@ -105,28 +104,42 @@ class Service:
         """Answer a bid request."""
         came_s = time.monotonic()
         try:
-            request = decode_request(await read_body(http))
+            body = await read_body(http)
         except BodyRefused as refused:
             self.traffic.malformed += 1
             return web.Response(status=refused.status, headers=_HEADERS)
+        status, answer = self.reply(body, came_s, bool(http.query_string) and http.query.get("nbr") == "1")
+        return _http(http, status, answer)
+
+    def reply(self, body: bytes, came_s: float, say_why: bool) -> tuple[int, bytes]:
+        """Status and body of the answer to a request's body.
+
+        200 with the bids, or with the reason for none when *say_why*; else 204 or 400 and nothing. *came_s* is when the
+        request came, on the monotonic clock.
+        """
+        try:
+            request = decode_request(body)
         except InvalidMessage:
             self.traffic.malformed += 1
-            return web.Response(status=400, headers=_HEADERS)
-        return _http(http, await self.answer(request, came_s))
+            return 400, b""
+        response = self.answer(request, came_s)
+        if not response.seatbid and not say_why:
+            return 204, b""
+        return 200, encode_response(response)
 
-    async def answer(self, request: BidRequest, came_s: float) -> BidResponse:
+    def answer(self, request: BidRequest, came_s: float) -> BidResponse:
         """Ask the desk, keep to `tmax` (counted from *came_s* on the monotonic clock), and sign what is offered."""
         limit_ms = tmax_ms(request)
-        deadline_s = float("inf") if limit_ms is None else came_s + limit_ms / 1000.0 - self._allowance_s
-        nbr = self._refusal(request, deadline_s)
+        deadline_s = math.inf if limit_ms is None else came_s + limit_ms / 1000.0 - self._allowance_s
+        nbr = self._refusal(deadline_s)
         if nbr is not None:
             return BidResponse(request.id, cur=self._currency, nbr=nbr)
-        response = await self.desk.bid(request, self._links if request.test != 1 else _no_links)
+        response = self.desk.answer(request, self._links if request.test != 1 else _no_links)
         if response.seatbid and time.monotonic() >= deadline_s:
-            response = await self._too_late(response)
+            return self._too_late(response)
         return response
 
-    def _refusal(self, request: BidRequest, deadline_s: float) -> NoBidReason | None:
+    def _refusal(self, deadline_s: float) -> NoBidReason | None:
         """Why the desk need not be asked."""
         if self.draining:
             return NoBidReason.TECHNICAL_ERROR
@@ -135,11 +148,11 @@ class Service:
             return NoBidReason.INSUFFICIENT_TIME
         return None
 
-    async def _too_late(self, response: BidResponse) -> BidResponse:
+    def _too_late(self, response: BidResponse) -> BidResponse:
         """No bids, and what they held given back."""
         self.traffic.late += 1
         for bid in response.seatbid[0].bid:
-            await self.desk.notice(Loss(bid.id, LossReason.OPPORTUNITY_EXPIRED))
+            self.desk.give_up(bid.id)
         return BidResponse(response.id, cur=response.cur, nbr=NoBidReason.INSUFFICIENT_TIME)
 
     def _links(self, bid_id: str) -> Links:
@@ -206,16 +219,15 @@ def _no_links(bid_id: str) -> Links:
     return SILENT
 
 
-def _http(http: web.Request, response: BidResponse) -> web.Response:
-    """200 with the bids, or with the reason when it was asked for; else 204."""
-    if not response.seatbid and (not http.query_string or http.query.get("nbr") != "1"):
-        return web.Response(status=204, headers=_HEADERS)
-    body = encode_response(response)
+def _http(http: web.Request, status: int, body: bytes) -> web.Response:
+    """The answer as HTTP, packed where that is worth it and wanted."""
+    if not body:
+        return web.Response(status=status, headers=_HEADERS)
     headers = {**_HEADERS, "Content-Type": "application/json"}
     if len(body) >= WORTH_PACKING and "gzip" in http.headers.get("Accept-Encoding", "").lower():
         body = gzip.compress(body, 1)
         headers["Content-Encoding"] = "gzip"
-    return web.Response(body=body, headers=headers)
+    return web.Response(status=status, body=body, headers=headers)
 
 
 def _price_cpm(query: Mapping[str, str]) -> float:

@@ -19,6 +19,7 @@ from bidder.core.settle import book_spend, click, convert, late_win, tick
 from bidder.desk import Desk
 from bidder.errors import ServeError
 from bidder.server.app import Service
+from bidder.server.lane import Lanes
 
 EXPIRY_EVERY_S = 0.25
 """How often reservations are looked through; requests and notices do it too."""
@@ -54,6 +55,18 @@ def compile_kernels(book: Book) -> None:
 def runner_of(service: Service, drain_s: float) -> web.AppRunner:
     """The service as something that can listen; bodies come packed, because `read_body` unpacks within limits."""
     return web.AppRunner(service.app(), access_log=None, auto_decompress=False, shutdown_timeout=drain_s)
+
+
+def lanes_of(service: Service, runner: web.AppRunner) -> Lanes:
+    """The service behind the fast lane; *runner*, which is set up, takes what is not for it."""
+    assert runner.server is not None
+    return Lanes(service.reply, runner.server)
+
+
+async def listen(lanes: Lanes, host: str, port: int, shared_port: bool = False) -> asyncio.Server:
+    """Take connections; raises `OSError`."""
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lanes, host, port, backlog=1024, reuse_port=shared_port or None)
 
 
 class Timers:
@@ -114,14 +127,15 @@ async def serve(
     timers = Timers(service.desk, clock, tick_s, service.accounts.tick)
     clock.start()
     await service.accounts.start()
+    lanes, server = lanes_of(service, runner), None
     try:
         try:
-            await web.TCPSite(runner, host, port, reuse_port=shared_port or None).start()
+            server = await listen(lanes, host, port, shared_port)
         except OSError as error:
             # Above 0 it is the system's number, and its words are shorter than asyncio's; else a name was not found.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
             raise ServeError(f"{host}:{port} cannot be served ({reason}); choose another --host or --port") from None
-        address = address_of(host, runner.addresses[0][1])
+        address = address_of(host, server.sockets[0].getsockname()[1])
         service.public_url = service.public_url or address
         signals = _signals()
         timers.start()
@@ -131,6 +145,9 @@ async def serve(
         await _drain(service.desk, signals, drain_s)
     finally:
         timers.stop()
+        if server is not None:
+            server.close()
+        lanes.close()
         await runner.cleanup()
         await service.accounts.stop()
 

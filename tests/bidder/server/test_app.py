@@ -14,14 +14,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from yarl import URL
 
 from bidder.desk import REMEMBER_S, Desk
 from bidder.policy import Ruled
 from bidder.server.app import Service
 from bidder.server.body import LARGEST_BODY
-from bidder.server.serve import Timers, WallClock, runner_of
+from bidder.server.serve import Timers, WallClock, address_of, lanes_of, listen, runner_of
 from bidder.server.signing import Signer
 from openrtb.codes import NoBidReason
 from tests.bidder.test_desk import CPM, desk, plan
@@ -91,13 +90,16 @@ async def serving(made: Desk) -> AsyncIterator[Client]:
     service = Service(made, Signer(lambda: client.wall_s), currency="USD")
     runner = runner_of(service, 1.0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    service.public_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    lanes = lanes_of(service, runner)
+    server = await listen(lanes, "127.0.0.1", 0)
+    service.public_url = address_of("127.0.0.1", server.sockets[0].getsockname()[1])
     try:
         async with aiohttp.ClientSession(auto_decompress=False) as http:
             client = Client(service, http, service.public_url)
             yield client
     finally:
+        server.close()
+        lanes.close()
         await runner.cleanup()
 
 
