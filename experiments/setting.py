@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Setting:
     plans: tuple[CampaignPlan, ...]
     directory: Directory
     audience: Snapshot | Recognition
-    units: NDArray[np.int64]
+    units: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """int64[cookies]: the bidder's row of each cookie; int64[0] where people go by their own number."""
 
     def user_id(self, cookie_ix: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ PANELS: tuple[tuple[str, str, str], ...] = (
     ("reach", "people reached", "{:,.0f}"),
     ("frequency", "times a person saw it", "{:.2f}"),
     ("cap_accuracy", "impressions within the caps", "{:.0%}"),
-    ("romi", "true ROMI", "{:+.0%}"),
+    ("romi", "true ROMI, ± 2 standard errors", "{:+.0%}"),
 )
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Okabe and Ito's colours, which colour-blind eyes tell apart."""
@@ -35,9 +36,14 @@ def plot_varied(rows: list[dict[str, Any]], path: str, file: Path, title: str) -
             found = {row[path]: row[column] for row in rows if row["campaign"] == campaign}
             points = [(v, n, found[v]) for v, n in zip(values, numbers, strict=True) if found[v] is not None]
             drawn += [y for *_, y in points]
-            axes.plot([n for _, n, _ in points], [y for *_, y in points], "o-", color=ink, label=campaign)
+            x, y_of = [n for _, n, _ in points], [y for *_, y in points]
+            axes.plot(x, y_of, "o-" if _sizes(values) else "o", color=ink, label=campaign)
+            if column == "romi":
+                noise = {row[path]: row["romi_se"] for row in rows if row["campaign"] == campaign}
+                axes.errorbar(x, y_of, [2 * noise[v] for v, *_ in points], fmt="none", color=ink, alpha=0.5, capsize=3)
+                drawn += [y + sign * 2 * noise[v] for v, _, y in points for sign in (-1, 1)]
             for _, n, y in points if len(campaigns) == 1 else []:
-                axes.annotate(form.format(y), (n, y), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+                axes.annotate(form.format(y), (n, y), (6, 6), textcoords="offset points", fontsize=8)
         axes.set_title(words, loc="left", fontsize=10, weight="bold")
         axes.yaxis.set_major_formatter(FuncFormatter(_formatter(form)))
         _limits(axes, drawn, zero=column != "romi")
@@ -66,8 +72,13 @@ def _limits(axes: Axes, drawn: list[float], *, zero: bool) -> None:
 
 def _numbers(values: list[str]) -> list[float]:
     """Where the values stand: at their own size when they are numbers in order, else side by side."""
+    return _sizes(values) or [float(place) for place in range(len(values))]
+
+
+def _sizes(values: list[str]) -> list[float]:
+    """The values as numbers; empty unless they are numbers in rising order."""
     try:
         numbers = [float(value) for value in values]
     except ValueError:
-        return [float(place) for place in range(len(values))]
-    return numbers if numbers == sorted(numbers) else [float(place) for place in range(len(values))]
+        return []
+    return numbers if all(map(math.isfinite, numbers)) and numbers == sorted(numbers) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ COLUMNS = {
     "conversions": "purchases it caused, in truth",
     "attributed": "purchases the bidder credits it with",
     "romi": "(value added * margin - costs) / costs",
+    "romi_se": "its standard error, from the number of purchases caused",
 }
 """What is told of each campaign and value; money in the scenario's currency."""
 
@@ -41,6 +43,11 @@ def vary(source: str, path: str, values: Sequence[str], overrides: Sequence[str]
     return rows
 
 
+def _noise(romi: float, purchases: int) -> float:
+    """Standard error of a return that came from so many independent purchases."""
+    return (romi + 1.0) / math.sqrt(purchases) if purchases else 0.0
+
+
 def _figures(row: dict[str, Any]) -> dict[str, Any]:
     impressions = row["impressions"]
     over = ratio(row["truth_over_cap"], impressions)
@@ -56,4 +63,5 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
         "conversions": row["truth_conversions"],
         "attributed": row["attributed_conversions"],
         "romi": row["truth_romi"],
+        "romi_se": None if row["truth_romi"] is None else _noise(row["truth_romi"], row["truth_conversions"]),
     }
