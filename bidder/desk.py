@@ -5,9 +5,12 @@ All state lives in the book and in the reservations beside it. Times in s on the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from bidder.core.book import IMPRESSION, Book
 from bidder.core.codes import NOT_TARGETED, REASONS
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
-from bidder.core.settle import click, convert, late_win, release, tick, win
+from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win
 from bidder.plan import CampaignPlan, Directory
 from bidder.reservations import Made, Reservations, State
 from bidder.room import ensure_room
@@ -39,6 +42,16 @@ class Heard(IntEnum):
     REPEATED = 1
     REFUSED = 2
     UNKNOWN = 3
+
+
+class Spend(NamedTuple):
+    """What a billing books; the order is the kernel's."""
+
+    campaign_ix: int
+    person_ix: int
+    slot_ix: int
+    price_nanos: int
+    day_ix: int
 
 
 @dataclass(slots=True)
@@ -76,8 +89,12 @@ class Desk:
         clock: Callable[[], float],
         reservation_s: float,
         currency: str = "USD",
+        bid_prefix: str = "",
     ) -> None:
         self.book = book
+        self.horizon_s = math.inf
+        """No reservation is given up beyond this moment: up to it everything billed elsewhere is known here."""
+        self._bid_prefix = bid_prefix
         self.counts = Counts()
         self.reasons = np.zeros((len(plans), len(REASONS)), np.int64)
         """int64[C, reasons]: why each campaign did not bid; targeted requests only."""
@@ -134,10 +151,11 @@ class Desk:
         )
         if campaign_ix < 0:
             return None, reason
-        bid_id = str(self.counts.bids)
+        bid_id = f"{self._bid_prefix}{self.counts.bids}"
         self.counts.bids += 1
         deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
-        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s)
+        floor = self._impression["deal_floor_nanos" if self._via_deal[campaign_ix] else "floor_nanos"][0]
+        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s, int(floor))
         self._reservations.add(bid_id, made)
         return self._codec.bid(bid_id, imp, campaign_ix, bid_nanos, deal_ix), reason
 
@@ -210,20 +228,59 @@ class Desk:
     def _conversion(self, notice: Conversion) -> Heard:
         if notice.id in self._credited:
             return Heard.REPEATED
-        product_ix = self._products.get(notice.product_id, -1)
+        product_ix, person_ix = self.buyer(notice)
         if product_ix < 0:
             return Heard.UNKNOWN
-        person_ix = self._audience.row_ix(notice.user_id)
         value_nanos = units_to_nanos(notice.value)
         self._credited[notice.id] = convert(self.book, product_ix, person_ix, value_nanos, self._clock())
         return Heard.BOOKED
+
+    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool) -> None:
+        """Take in a billing that was accepted for good elsewhere; *on_time*: what its bid holds here pays for it."""
+        self._take_room()
+        made = self._reservations.find(bid_id)
+        if made is not None and made.state is State.IN_FLIGHT:
+            if on_time:
+                made.state = State.WON
+                self._win(
+                    *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
+                    *(made.bid_nanos, spend.price_nanos, made.day_ix, heard_s),
+                )
+                return
+            self._release(made)
+        if made is not None:
+            made.state = State.WON
+        self._book_spend(self.book, *spend, heard_s)
+
+    @cached_property
+    def _book_spend(self) -> Callable[..., Any]:
+        return direct(book_spend, self.book, 0, 0, 0, 0, 0, 0.0)
+
+    def book_click(self, campaign_ix: int, slot_ix: int) -> None:
+        """Take in a click that was accepted for good elsewhere."""
+        click(self.book, campaign_ix, slot_ix)
+
+    def book_conversion(self, product_ix: int, person_ix: int, value_nanos: int, heard_s: float) -> int:
+        """Take in a purchase that was accepted for good elsewhere; returns the campaign credited or -1."""
+        return int(convert(self.book, product_ix, person_ix, value_nanos, heard_s))
+
+    def buyer(self, notice: Conversion) -> tuple[int, int]:
+        """Product and person of a conversion; -1: not known."""
+        return self._products.get(notice.product_id, -1), self._audience.row_ix(notice.user_id)
+
+    def give_up(self, bid_id: str) -> None:
+        """Give back what a bid holds, if it still does."""
+        made = self._reservations.find(bid_id)
+        if made is not None and made.state is State.IN_FLIGHT:
+            self._release(made)
+            made.state = State.LOST
 
     def _release(self, made: Made) -> None:
         self._release_kernel(self.book, made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix)
 
     def expire(self, now_s: float) -> None:
         """Give back what bids hold that nobody has settled within the reservation time."""
-        for made in self._reservations.overdue(now_s):
+        for made in self._reservations.overdue(min(now_s, self.horizon_s)):
             self._release(made)
             made.state = State.EXPIRED
             self.counts.expired += 1

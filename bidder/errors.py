@@ -8,7 +8,8 @@ BidderError
 └── NoticeError         a notice that changes nothing
     ├── NoticeUnreadable    a parameter is missing or no number
     ├── NoticeForged        not signed by this bidder
-    └── NoticeExpired       signed too long ago
+    ├── NoticeExpired       signed too long ago
+    └── NotKept             it could not be written down; it may come again
 """
 
 from __future__ import annotations
@@ -58,3 +59,9 @@ class NoticeExpired(NoticeError):
     """Signed too long ago."""
 
     status = 410
+
+
+class NotKept(NoticeError):
+    """It could not be written down; it may come again."""
+
+    status = 503

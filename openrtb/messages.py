@@ -337,6 +337,12 @@ class BidRequest(Struct, frozen=True, omit_defaults=True, gc=False):
     wlang: list[str] | None = None
 
 
+class BidExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """This project's additions to a bid: where to tell of a click."""
+
+    bidlab_click: str | None = None
+
+
 class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     """An offer for one impression (price in CPM)."""
 
@@ -359,6 +365,7 @@ class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     w: Integer | None = None
     h: Integer | None = None
     exp: Integer | None = None
+    ext: BidExt | None = None
 
 
 class SeatBid(Struct, frozen=True, omit_defaults=True, gc=False):

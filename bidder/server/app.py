@@ -3,7 +3,8 @@
 | path | answer |
 |---|---|
 | POST /openrtb2/bid | 200 with bids, 204 without; 400, 408, 413, 415 with no body |
-| GET /openrtb2/notice/{win,billing,loss} | 204 heard, 400, 403, 409 refused, 410 too old or unknown |
+| GET /openrtb2/notice/{win,billing,loss,click} | 204 heard, 400, 403, 409 refused, 410 too old, 503 not kept |
+| GET /openrtb2/notice/conversion | the same |
 | GET /healthz | 200 while the process runs |
 | GET /readyz | 200 while it takes requests, 503 while it drains |
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -22,15 +23,16 @@ from aiohttp import web
 
 from bidder.desk import REMEMBER_S, Desk, Heard
 from bidder.errors import BodyRefused, NoticeError, NoticeUnreadable
+from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
-from bidder.server.signing import Kind, Signer
+from bidder.server.signing import Kind, Signer, Ticket
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
 from openrtb.errors import InvalidMessage, MoneyError
-from openrtb.messages import Bid, BidRequest, BidResponse, ResponseExt, SeatBid
+from openrtb.messages import Bid, BidExt, BidRequest, BidResponse, ResponseExt, SeatBid
 from openrtb.money import price_nanos
 from openrtb.native import native_problems
-from openrtb.notices import Billing, Loss
+from openrtb.notices import Loss
 from openrtb.places import tmax_ms
 
 WORTH_PACKING = 1024
@@ -50,7 +52,7 @@ class Traffic:
     told_wins: int = 0
     """Win notices (`nurl`), which spend nothing."""
     bad_notices: int = 0
-    """Notices that were unreadable, forged, too old, or above the bid."""
+    """Notices that were unreadable, forged, too old, or at a price the bid did not allow."""
 
 
 class Service:
@@ -65,8 +67,10 @@ class Service:
         seat: str = "bidlab",
         allowance_s: float = 0.01,
         public_url: str = "",
+        accounts: Accounts | None = None,
     ) -> None:
         self.desk = desk
+        self.accounts: Accounts = Memory(desk) if accounts is None else accounts
         self.traffic = Traffic()
         self.draining = False
         self.public_url = public_url
@@ -80,7 +84,8 @@ class Service:
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_post("/openrtb2/bid", self.bid)
         # A HEAD must not bill: links are followed with it to see whether they work.
-        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss}", self.notice, allow_head=False)
+        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss|click}", self.notice, allow_head=False)
+        app.router.add_get("/openrtb2/notice/conversion", self.conversion, allow_head=False)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         return app
@@ -158,39 +163,51 @@ class Service:
 
     def _signed(self, bid: Bid) -> Bid:
         """The bid with its notice URLs."""
-        queries, notices = self._signer.queries(bid.id, REMEMBER_S), f"{self.public_url}/openrtb2/notice"
+        queries = self._signer.queries(self.accounts.ticket(bid.id), REMEMBER_S)
+        notices = f"{self.public_url}/openrtb2/notice"
         return msgspec.structs.replace(
             bid,
             nurl=f"{notices}/win?{queries[Kind.WIN]}",
             burl=f"{notices}/billing?{queries[Kind.BILLING]}",
             lurl=f"{notices}/loss?{queries[Kind.LOSS]}",
+            ext=BidExt(f"{notices}/click?{queries[Kind.CLICK]}"),
         )
 
     async def notice(self, http: web.Request) -> web.Response:
         """Take in a notice; one that is forged, altered, too old or a repetition changes nothing."""
+        kind = Kind(http.match_info["kind"])
+        return await self._answered(lambda: self._heard(kind, http.query))
+
+    async def conversion(self, http: web.Request) -> web.Response:
+        """Take in a conversion an advertiser has signed."""
+        return await self._answered(lambda: self.accounts.hear_conversion(self._signer.conversion(http.query)))
+
+    async def _answered(self, hearing: Callable[[], Awaitable[Heard]]) -> web.Response:
         try:
-            heard = await self._heard(Kind(http.match_info["kind"]), http.query)
+            heard = await hearing()
         except NoticeError as refused:
             self.traffic.bad_notices += 1
             return web.Response(status=refused.status)
+        except MoneyError:
+            self.traffic.bad_notices += 1
+            return web.Response(status=400)
         return web.Response(status=_HEARD[heard])
 
     async def _heard(self, kind: Kind, query: Mapping[str, str]) -> Heard:
-        bid_id = self._signer.bid_id(kind, query)
-        if kind is Kind.LOSS:
-            return await self.desk.notice(Loss(bid_id, _loss_reason(query)))
-        price_cpm = _price_cpm(query)
-        made = self.desk.made(bid_id)
-        if made is None:
-            return Heard.UNKNOWN
-        if price_nanos(price_cpm) > made.bid_nanos:
+        ticket = self._signer.ticket(kind, query)
+        price_cpm = _price_cpm(query) if kind in (Kind.WIN, Kind.BILLING) else 0.0
+        if kind in (Kind.WIN, Kind.BILLING) and not _believable(price_cpm, ticket):
             # The desk would dispute the win for good; but the price is the one part anybody can alter.
             self.traffic.bad_notices += 1
             return Heard.REFUSED
-        if kind is Kind.WIN:
-            self.traffic.told_wins += 1
-            return Heard.BOOKED
-        return await self.desk.notice(Billing(bid_id, price_cpm))
+        heard = await self.accounts.hear(kind, ticket, price_cpm, _loss_reason(query))
+        self.traffic.told_wins += kind is Kind.WIN and heard is Heard.BOOKED
+        return heard
+
+
+def _believable(price_cpm: float, ticket: Ticket) -> bool:
+    """Nobody pays more than the bid, and nothing is sold below its floor."""
+    return ticket.floor_nanos <= price_nanos(price_cpm) <= ticket.bid_nanos
 
 
 def _http(http: web.Request, response: BidResponse) -> web.Response:

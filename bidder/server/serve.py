@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bidder.core.book import Book
 from bidder.core.kernel import direct
-from bidder.core.settle import click, convert, late_win, tick
+from bidder.core.settle import book_spend, click, convert, late_win, tick
 from bidder.desk import Desk
 from bidder.errors import ServeError
 from bidder.server.app import Service
@@ -26,14 +26,16 @@ DRAIN_POLL_S = 0.05
 
 
 class WallClock:
-    """Seconds since the service was started: time 0 of the plans. Stands at 0 until then."""
+    """Seconds since time 0 of the plans, which is when the service is started, or what *source* says. Stands at 0
+    until started."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Callable[[], float] | None = None) -> None:
+        self._source = source
         self._start_s: float | None = None
 
     def start(self) -> None:
         """Let time run."""
-        self._start_s = time.monotonic()
+        self._start_s = time.monotonic() if self._source is None else time.monotonic() - self._source()
 
     def __call__(self) -> float:
         """Seconds since the start."""
@@ -42,6 +44,7 @@ class WallClock:
 
 def compile_kernels(book: Book) -> None:
     """Compile or load what the desk would otherwise compile while an exchange waits."""
+    direct(book_spend, book, 0, 0, 0, 0, 0, 0.0)
     direct(late_win, book, 0, 0, 0, 0, 0.0)
     direct(click, book, 0, 0)
     direct(convert, book, 0, 0, 0, 0.0)
@@ -54,10 +57,13 @@ def runner_of(service: Service, drain_s: float) -> web.AppRunner:
 
 
 class Timers:
-    """The desk's ticks and expiries on the running loop."""
+    """The desk's ticks and expiries on the running loop; *tick* stands in for the desk's own."""
 
-    def __init__(self, desk: Desk, clock: Callable[[], float], tick_s: float) -> None:
+    def __init__(
+        self, desk: Desk, clock: Callable[[], float], tick_s: float, tick: Callable[[], None] | None = None
+    ) -> None:
         self._desk, self._clock, self._tick_s = desk, clock, tick_s
+        self._desk_tick = desk.tick if tick is None else tick
         self._handles: dict[str, asyncio.TimerHandle] = {}
         self._ticks = 0
 
@@ -72,7 +78,7 @@ class Timers:
             handle.cancel()
 
     def _tick(self) -> None:
-        self._desk.tick()
+        self._desk_tick()
         # Moments, not distances: rounding and load must not make the intervals drift.
         self._ticks = max(self._ticks + 1, int(self._clock() // self._tick_s) + 1)
         self._later("tick", self._ticks * self._tick_s - self._clock(), self._tick)
@@ -94,19 +100,23 @@ async def serve(
     tick_s: float,
     drain_s: float,
     ready: Callable[[str], None],
+    shared_port: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; *ready* is called with the address.
 
     Draining means: no more bids, notices as before, until no bid is in flight or *drain_s* are over; a second signal
-    ends the wait. Port 0 takes a free one. Raises `ServeError` when the address cannot be had.
+    ends the wait. Port 0 takes a free one; with *shared_port* other processes serve it too. Raises `ServeError` when
+    the address cannot be had or the accounts cannot be written.
     """
     compile_kernels(service.desk.book)
     runner = runner_of(service, drain_s)
     await runner.setup()
-    timers = Timers(service.desk, clock, tick_s)
+    timers = Timers(service.desk, clock, tick_s, service.accounts.tick)
+    clock.start()
+    await service.accounts.start()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, reuse_port=shared_port or None).start()
         except OSError as error:
             # Above 0 it is the system's number, and its words are shorter than asyncio's; else a name was not found.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
@@ -114,7 +124,6 @@ async def serve(
         address = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
         service.public_url = service.public_url or address
         signals = _signals()
-        clock.start()
         timers.start()
         ready(address)
         await signals.get()
@@ -123,6 +132,7 @@ async def serve(
     finally:
         timers.stop()
         await runner.cleanup()
+        await service.accounts.stop()
 
 
 def _signals() -> asyncio.Queue[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,9 @@ from openrtb.money import nanos_to_units
 if TYPE_CHECKING:
     from bidder.plan import CampaignPlan
     from bidder.server.app import Service
+    from bidder.server.serve import WallClock
+    from bidder.server.state import State
+    from experiments.setting import Setting
 
 
 def serve(
@@ -27,14 +31,12 @@ def serve(
     public_url: Annotated[str, typer.Option(help="How exchanges reach us, for notice URLs.")] = "",
     network_ms: Annotated[float, typer.Option(help="Part of tmax the network needs (ms).")] = 10.0,
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
+    state: Annotated[Path | None, typer.Option(help="Folder that keeps money and notices across restarts.")] = None,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
-    from bidder.desk import Desk
     from bidder.errors import ServeError
-    from bidder.server.app import Service
-    from bidder.server.serve import WallClock, run
+    from bidder.server.serve import run
     from bidder.server.serve import serve as serve_http
-    from bidder.server.signing import Signer
     from experiments.scenario.loader import load
     from experiments.setting import make_ready
 
@@ -43,26 +45,11 @@ def serve(
             raise RunError(f"{option} {value}: must be a number from 0")
     if public_url and not public_url.startswith(("http://", "https://")):
         raise RunError(f"--public-url {public_url}: must begin with http:// or https://")
-    plan = load(scenario, list(overrides or []))
-    setting = make_ready(plan)
-    clock = WallClock()
-    desk = Desk(
-        setting.new_book(),
-        setting.plans,
-        setting.directory,
-        setting.audience,
-        clock=clock,
-        reservation_s=plan.wire.reservation_s,
-        currency=plan.currency,
-    )
-    service = Service(
-        desk,
-        Signer(time.time),
-        currency=plan.currency,
-        allowance_s=network_ms / 1000.0,
-        public_url=public_url.rstrip("/"),
-    )
+    setting = make_ready(load(scenario, list(overrides or [])))
+    plan = setting.scenario
     try:
+        kept = None if state is None else _state(setting, state)
+        service, clock = make_service(setting, kept, network_ms / 1000.0, public_url.rstrip("/"))
         run(
             serve_http(
                 service,
@@ -77,6 +64,53 @@ def serve(
     except ServeError as error:
         raise RunError(str(error)) from None
     print(_summary(service, setting.plans, plan.currency), flush=True)
+
+
+def _state(setting: Setting, folder: Path) -> State:
+    """The state folder, with what earlier processes left and today's budgets."""
+    from bidder.server.state import State, market_of
+    from experiments.compile_market import start_offsets
+
+    start = start_offsets(setting.scenario)
+    market = market_of(setting.directory, setting.world.people_count, start)
+    state = State(folder, market, start_of_day_s=start[1], hold_s=setting.scenario.wire.reservation_s)
+    state.begin(setting.plans)
+    return state
+
+
+def make_service(
+    setting: Setting, state: State | None, allowance_s: float, public_url: str, workers: int = 1
+) -> tuple[Service, WallClock]:
+    """A worker's service and its clock: over accounts in memory, or over those of *state*."""
+    from bidder.desk import Desk
+    from bidder.server.app import Service
+    from bidder.server.durable import Durable
+    from bidder.server.serve import WallClock
+    from bidder.server.signing import Signer
+
+    scenario = setting.scenario
+    clock = WallClock(None if state is None else state.clock)
+    worker = 0 if state is None else state.new_worker()
+    desk = Desk(
+        setting.new_book(),
+        setting.plans,
+        setting.directory,
+        setting.audience,
+        clock=clock,
+        reservation_s=scenario.wire.reservation_s,
+        currency=scenario.currency,
+        bid_prefix="" if state is None else f"{worker}-",
+    )
+    keys = () if state is None else (state.notice_key, state.conversion_key)
+    service = Service(
+        desk,
+        Signer(time.time, *keys),
+        currency=scenario.currency,
+        allowance_s=allowance_s,
+        public_url=public_url,
+        accounts=None if state is None else Durable(desk, setting.plans, state.open(), worker, workers),
+    )
+    return service, clock
 
 
 def _summary(service: Service, plans: Sequence[CampaignPlan], currency: str) -> str:

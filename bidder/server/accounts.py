@@ -1,0 +1,77 @@
+"""Where notices are booked: in memory for as long as the process lives. `bidder.server.durable` keeps them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bidder.desk import Desk, Heard
+from bidder.server.signing import Kind, Ticket
+from openrtb.notices import Billing, Click, Conversion, Loss
+
+
+class Accounts(Protocol):
+    """What the service asks of its accounts."""
+
+    def ticket(self, bid_id: str) -> Ticket:
+        """What a bid's notice URLs carry, for a bid just made."""
+
+    async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
+        """Take in a notice about a bid, once; *price_cpm* and *reason* as far as its kind has them."""
+
+    async def hear_conversion(self, conversion: Conversion) -> Heard:
+        """Take in a conversion, once."""
+
+    def tick(self) -> None:
+        """Once per control interval."""
+
+    async def start(self) -> None:
+        """Before the first request; raises `bidder.errors.ServeError`."""
+
+    async def stop(self) -> None:
+        """After the last one."""
+
+
+class Memory:
+    """Accounts that end with the process."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def ticket(self, bid_id: str) -> Ticket:
+        """What the bid's notice URLs carry."""
+        return ticket_of(self._desk, bid_id, lambda campaign_ix: campaign_ix)
+
+    async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
+        """Take in a notice about a bid."""
+        if kind is Kind.BILLING:
+            return await self._desk.notice(Billing(ticket.bid_id, price_cpm))
+        if kind is Kind.LOSS:
+            return await self._desk.notice(Loss(ticket.bid_id, reason))
+        if kind is Kind.CLICK:
+            return await self._desk.notice(Click(ticket.bid_id))
+        return Heard.UNKNOWN if self._desk.made(ticket.bid_id) is None else Heard.BOOKED
+
+    async def hear_conversion(self, conversion: Conversion) -> Heard:
+        """Take in a conversion."""
+        return await self._desk.notice(conversion)
+
+    def tick(self) -> None:
+        """The desk's tick."""
+        self._desk.tick()
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+
+def ticket_of(desk: Desk, bid_id: str, campaign_no: Callable[[int], int]) -> Ticket:
+    """The ticket of a bid just made."""
+    made = desk.made(bid_id)
+    assert made is not None
+    return Ticket(
+        *(bid_id, campaign_no(made.campaign_ix), made.person_ix, made.slot_ix, made.bid_nanos, made.floor_nanos),
+        *(made.day_ix, int(made.made_s * 1000.0)),
+    )
