@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-nojit lint bench bars constraints clean
+.PHONY: help venv demo test crash test-nojit lint bench bars constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -23,6 +23,10 @@ demo: venv       ## run the main scenario and say where its report is
 
 test: venv       ## the whole suite
 	$(BIN)/python -m pytest
+
+crash: venv      ## kill -9 a hundred times under load, and the books against the disk each time
+	$(BIN)/python -m tests.crash.series 100
+	$(BIN)/python -m tests.crash.series 20 --workers 2 --only-a-worker
 
 test-nojit: venv ## the suite with the compiler off, at a smaller size
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --ignore tests/experiments/report  # no kernels there

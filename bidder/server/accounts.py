@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bidder.desk import Desk, Heard
+from bidder.reservations import State
 from bidder.server.signing import Kind, Ticket
 from openrtb.notices import Billing, Click, Conversion, Loss
 
@@ -45,7 +46,9 @@ class Memory:
     async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
         """Take in a notice about a bid."""
         if kind is Kind.BILLING:
-            return await self._desk.notice(Billing(ticket.bid_id, price_cpm))
+            heard, made = await self._desk.notice(Billing(ticket.bid_id, price_cpm)), self._desk.made(ticket.bid_id)
+            # Told twice, a disputed bill is still not acknowledged.
+            return Heard.REFUSED if made is not None and made.state is State.REFUSED else heard
         if kind is Kind.LOSS:
             return await self._desk.notice(Loss(ticket.bid_id, reason))
         if kind is Kind.CLICK:

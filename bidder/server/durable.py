@@ -39,7 +39,8 @@ HIGHEST_VALUE = 1e9
 """Currency units: a conversion worth more is a mistake."""
 
 _SORTS = {Kind.WIN: Sort.WIN, Kind.BILLING: Sort.BILLING, Kind.LOSS: Sort.LOSS, Kind.CLICK: Sort.CLICK}
-_HEARD = {How.REPEATED: Heard.REPEATED, How.REFUSED: Heard.REFUSED}
+_HEARD = {How.REPEATED: Heard.REPEATED, How.REFUSED: Heard.REFUSED, How.DISPUTED: Heard.REFUSED}
+_OLD = (How.REPEATED, How.DISPUTED)
 _log = logging.getLogger("bidlab.accounts")
 
 
@@ -104,7 +105,7 @@ class Durable:
 
         def done(how: How) -> None:
             self._count(entry, how)
-            if how is not How.REPEATED:
+            if how not in _OLD:
                 self._apply(entry)
             if not answer.done():
                 answer.set_result(_HEARD.get(how, Heard.BOOKED))
@@ -119,7 +120,7 @@ class Durable:
 
     def _count(self, entry: Entry, how: How) -> None:
         counts = self._desk.counts
-        if how is How.REPEATED:
+        if how in _OLD:
             counts.repeated += 1
         elif entry.sort == Sort.BILLING:
             counts.late += how is How.LATE

@@ -28,7 +28,9 @@ class How(IntEnum):
     REFUSED = 3
     """A billing nobody can pay for."""
     REPEATED = 4
-    """Heard before; never on disk."""
+    """Heard before; never on disk, nor is the next."""
+    DISPUTED = 5
+    """Heard and refused before."""
 
 
 class Entry(Struct, gc=False):

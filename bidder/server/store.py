@@ -145,8 +145,9 @@ class Session:
         """Take in a notice, once. A billing is paid for by the lease of the bid's maker, or by what nobody holds."""
         entry.heard_s = self.now_s
         if entry.sort == Sort.BILLING:
-            if self._has(entry.id, Sort.BILLING):
-                return How.REPEATED
+            before = self._db.execute("SELECT how FROM notices WHERE id = ? AND sort = ?", (entry.id, entry.sort))
+            for (how,) in before:
+                return How.DISPUTED if how == How.REFUSED else How.REPEATED
             entry.how = self._charge(entry)
         done = self._db.execute(
             _INSERT,

@@ -89,6 +89,7 @@ def test_what_was_given_up_is_paid_from_what_nobody_holds(store: Store, clock: T
     clock.now_s = HOLD_S
     with store.session(1) as session:
         assert session.hear(billing("1-2", 1, 21)) is How.REFUSED
+        assert session.hear(billing("1-2", 1, 21)) is How.DISPUTED
         assert session.hear(billing("1-3", 1, 20)) is How.LATE
         assert session.hear(billing("1-4", 1, 1)) is How.REFUSED
     assert store.leases() == {(1, 1): 60}
@@ -221,7 +222,7 @@ class Market(RuleBasedStateMachine):
                 session.hear(loss(id_, owner))
                 return
             how = session.hear(billing(id_, owner, price, made_s))
-        if how is How.REPEATED:
+        if how in (How.REPEATED, How.DISPUTED):
             return
         if owner in self.workers and how is How.ON_TIME:  # the rest of what the bid held is free again
             self.lease[self.workers.index(owner)] += nanos - price
