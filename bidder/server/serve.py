@@ -121,7 +121,7 @@ async def serve(
             # Above 0 it is the system's number, and its words are shorter than asyncio's; else a name was not found.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
             raise ServeError(f"{host}:{port} cannot be served ({reason}); choose another --host or --port") from None
-        address = f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
+        address = address_of(host, runner.addresses[0][1])
         service.public_url = service.public_url or address
         signals = _signals()
         timers.start()
@@ -133,6 +133,11 @@ async def serve(
         timers.stop()
         await runner.cleanup()
         await service.accounts.stop()
+
+
+def address_of(host: str, port: int) -> str:
+    """Where a service on this host and port is called."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _signals() -> asyncio.Queue[int]:

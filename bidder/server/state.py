@@ -106,6 +106,14 @@ class State:
         finally:
             store.close()
 
+    def spent(self) -> dict[str, int]:
+        """Nanos spent by campaign id."""
+        store = self.open()
+        try:
+            return {id_: spent for id_, (_, spent, _) in store.campaigns().items()}
+        finally:
+            store.close()
+
     def bury(self, worker: int) -> None:
         """Hold what a worker that is gone held."""
         store = self.open()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,6 @@ from experiments.errors import RunError
 from openrtb.money import nanos_to_units
 
 if TYPE_CHECKING:
-    from bidder.plan import CampaignPlan
     from bidder.server.app import Service
     from bidder.server.serve import WallClock
     from bidder.server.state import State
@@ -32,38 +33,95 @@ def serve(
     network_ms: Annotated[float, typer.Option(help="Part of tmax the network needs (ms).")] = 10.0,
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps money and notices across restarts.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port; needs --state.")] = 1,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
     from bidder.errors import ServeError
-    from bidder.server.serve import run
-    from bidder.server.serve import serve as serve_http
-    from experiments.scenario.loader import load
-    from experiments.setting import make_ready
 
     for option, value in (("--network-ms", network_ms), ("--drain-s", drain_s)):
         if not 0.0 <= value < math.inf:
             raise RunError(f"{option} {value}: must be a number from 0")
     if public_url and not public_url.startswith(("http://", "https://")):
         raise RunError(f"--public-url {public_url}: must begin with http:// or https://")
-    setting = make_ready(load(scenario, list(overrides or [])))
-    plan = setting.scenario
+    if workers > 1 and state is None:
+        raise RunError(f"--workers {workers}: workers share their budgets on disk; say where with --state FOLDER")
+    options = Options(host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers)
     try:
-        kept = None if state is None else _state(setting, state)
-        service, clock = make_service(setting, kept, network_ms / 1000.0, public_url.rstrip("/"))
-        run(
-            serve_http(
-                service,
-                clock,
-                host=host,
-                port=port,
-                tick_s=plan.tick_s,
-                drain_s=drain_s,
-                ready=lambda address: print(f"{plan.name} bids at {address}/openrtb2/bid", flush=True),
-            )
-        )
+        print(_serve(scenario, list(overrides or []), state, options), flush=True)
     except ServeError as error:
         raise RunError(str(error)) from None
-    print(_summary(service, setting.plans, plan.currency), flush=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to serve. Times in s."""
+
+    host: str
+    port: int
+    public_url: str
+    allowance_s: float
+    drain_s: float
+    workers: int
+
+
+def _serve(scenario: str, overrides: list[str], folder: Path | None, options: Options) -> str:
+    """Serve to the end; returns what was done."""
+    from experiments.scenario.loader import load
+    from experiments.setting import make_ready
+
+    setting = make_ready(load(scenario, overrides))
+    state = None if folder is None else _state(setting, folder)
+    say = f"{setting.scenario.name} bids at"
+    if options.workers > 1:
+        assert state is not None
+        return _serve_together(setting, state, options, say)
+    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker())
+    _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
+    spent = service.desk.book.campaigns["spent_nanos"].tolist()
+    return _summary(_counts(service), setting, dict(zip((p.campaign_id for p in setting.plans), spent, strict=True)))
+
+
+def _serve_together(setting: Setting, state: State, options: Options, say: str) -> str:
+    """Serve with several processes."""
+    from bidder.server.serve import address_of, compile_kernels
+    from bidder.server.workers import Crew, Voice, reserve_port
+
+    kept = reserve_port(options.host, options.port)
+    shared = replace(options, port=kept.getsockname()[1])
+    compile_kernels(make_service(setting, None, shared, 0)[0].desk.book)  # once, for all of them
+
+    def work(number: int, voice: Voice) -> None:
+        service, clock = make_service(setting, state, shared, number)
+
+        def ready(address: str) -> None:
+            crew.watch_parent()
+            voice.ready()
+
+        _run(service, clock, setting, shared, ready)
+        voice.counted(_counts(service))
+
+    crew = Crew(options.workers, work, state.new_worker, state.bury)
+    address = address_of(shared.host, shared.port)
+    with kept:
+        crew.run(lambda: print(f"{say} {address}/openrtb2/bid", flush=True))
+    return _summary(crew.counts, setting, state.spent())
+
+
+def _run(service: Service, clock: WallClock, setting: Setting, options: Options, ready: Callable[[str], None]) -> None:
+    from bidder.server.serve import run, serve
+
+    run(
+        serve(
+            service,
+            clock,
+            host=options.host,
+            port=options.port,
+            tick_s=setting.scenario.tick_s,
+            drain_s=options.drain_s,
+            ready=ready,
+            shared_port=options.workers > 1,
+        )
+    )
 
 
 def _state(setting: Setting, folder: Path) -> State:
@@ -78,10 +136,8 @@ def _state(setting: Setting, folder: Path) -> State:
     return state
 
 
-def make_service(
-    setting: Setting, state: State | None, allowance_s: float, public_url: str, workers: int = 1
-) -> tuple[Service, WallClock]:
-    """A worker's service and its clock: over accounts in memory, or over those of *state*."""
+def make_service(setting: Setting, state: State | None, options: Options, worker: int) -> tuple[Service, WallClock]:
+    """A worker's service and its clock: over accounts in memory, or over those of *state* under number *worker*."""
     from bidder.desk import Desk
     from bidder.server.app import Service
     from bidder.server.durable import Durable
@@ -90,7 +146,6 @@ def make_service(
 
     scenario = setting.scenario
     clock = WallClock(None if state is None else state.clock)
-    worker = 0 if state is None else state.new_worker()
     desk = Desk(
         setting.new_book(),
         setting.plans,
@@ -106,22 +161,35 @@ def make_service(
         desk,
         Signer(time.time, *keys),
         currency=scenario.currency,
-        allowance_s=allowance_s,
-        public_url=public_url,
-        accounts=None if state is None else Durable(desk, setting.plans, state.open(), worker, workers),
+        allowance_s=options.allowance_s,
+        public_url=options.public_url,
+        accounts=None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers),
     )
     return service, clock
 
 
-def _summary(service: Service, plans: Sequence[CampaignPlan], currency: str) -> str:
+def _counts(service: Service) -> dict[str, int]:
+    """What came, by name."""
+    counts, traffic = service.desk.counts, service.traffic
+    return {
+        "requests": counts.requests,
+        "malformed": traffic.malformed,
+        "late": traffic.late,
+        "bids": counts.bids,
+        "wins": counts.wins,
+        "expired": counts.expired,
+        "bad_notices": traffic.bad_notices,
+    }
+
+
+def _summary(counts: Mapping[str, int], setting: Setting, spent_nanos: Mapping[str, int]) -> str:
     """What came and what was spent, by campaign."""
-    desk, traffic = service.desk, service.traffic
-    counts = desk.counts
+    n = defaultdict(int, counts)
     lines = [
-        f"{counts.requests:,} requests, {traffic.malformed:,} malformed, {traffic.late:,} too late; "
-        f"{counts.bids:,} bids, {counts.wins:,} billed, {counts.expired:,} expired, {traffic.bad_notices:,} bad notices"
+        f"{n['requests']:,} requests, {n['malformed']:,} malformed, {n['late']:,} too late; "
+        f"{n['bids']:,} bids, {n['wins']:,} billed, {n['expired']:,} expired, {n['bad_notices']:,} bad notices"
     ]
-    for c, plan in enumerate(plans):
-        spent = nanos_to_units(int(desk.book.campaigns["spent_nanos"][c]))
-        lines.append(f"{plan.campaign_id}: {spent:.9f} of {nanos_to_units(plan.total_nanos):,.2f} {currency}")
+    for plan in setting.plans:
+        spent, total = nanos_to_units(spent_nanos[plan.campaign_id]), nanos_to_units(plan.total_nanos)
+        lines.append(f"{plan.campaign_id}: {spent:.9f} of {total:,.2f} {setting.scenario.currency}")
     return "\n".join(lines)

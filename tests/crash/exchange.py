@@ -75,6 +75,8 @@ class Exchange:
 
     async def settle(self) -> None:
         """Send what is left, now."""
+        for due in self._due:
+            due.at_s = 0.0
         done = asyncio.Event()
         async with self._session() as http:
             tellers = [asyncio.create_task(self._tell(http, done)) for _ in range(8)]

@@ -68,8 +68,12 @@ class Service:
 
     def kill_a_worker(self, luck: random.Random) -> None:
         """kill -9 for one of the processes it started."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        os.kill(int(luck.choice(children)), signal.SIGKILL)
+        os.kill(luck.choice(self.workers()), signal.SIGKILL)
+
+    def workers(self) -> list[int]:
+        """Ids of the processes it started."""
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
+        return [int(pid) for pid in listed.stdout.split()]
 
     def end(self) -> str:
         """SIGTERM; what it said in the end."""
@@ -78,6 +82,12 @@ class Service:
         if self.process.returncode != 0:
             raise Broken(f"it ended with {self.process.returncode}: {err}")
         return out
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def disk(folder: Path, total_eur: dict[str, float]) -> tuple[dict[str, int], dict[str, int]]:
@@ -129,8 +139,7 @@ def compare(books: Books, booked: dict[str, int], *, settled: bool) -> None:
 def series(kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_worker: bool = False) -> str:
     """Kill the service *kills* times; returns the figures, raises `Broken`."""
     luck = random.Random(seed)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     exchange = Exchange(port, seed, SLOTS, PEOPLE)
     total_eur = totals_eur(kills)
     began_s, unsure = time.monotonic(), 0
