@@ -14,9 +14,11 @@ With `?nbr=1` an answer without bids is a 200 that says why: `nbr`, and what is 
 from __future__ import annotations
 
 import gzip
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -25,6 +27,8 @@ from bidder.desk import REMEMBER_S, Desk, Heard
 from bidder.errors import BodyRefused, NoticeError, NoticeUnreadable
 from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
+from bidder.server.metrics import Histogram
+from bidder.server.shedding import Pulse
 from bidder.server.signing import Kind, Signer, Ticket
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
@@ -34,6 +38,9 @@ from openrtb.money import price_nanos
 from openrtb.native import native_problems
 from openrtb.notices import Loss
 from openrtb.places import tmax_ms
+
+if TYPE_CHECKING:
+    from bidder.server.campaigns import Campaigns
 
 WORTH_PACKING = 1024
 """Bytes from which an answer is packed for a client that takes gzip."""
@@ -49,6 +56,8 @@ class Traffic:
     """Bodies answered with 400, 408, 413 or 415."""
     late: int = 0
     """Requests answered without a bid because `tmax` was over."""
+    shed: int = 0
+    """Requests turned away unread because the event loop was late."""
     told_wins: int = 0
     """Win notices (`nurl`), which spend nothing."""
     bad_notices: int = 0
@@ -73,6 +82,10 @@ class Service:
         self.accounts: Accounts = Memory(desk) if accounts is None else accounts
         self.traffic = Traffic()
         self.draining = False
+        self.campaigns: Campaigns | None = None
+        self.pulse = Pulse(math.inf)
+        self.answer_s = Histogram()
+        self.more_routes: Callable[[web.Application], None] = lambda app: None
         self.public_url = public_url
         self._signer = signer
         self._currency = currency
@@ -88,6 +101,7 @@ class Service:
         app.router.add_get("/openrtb2/notice/conversion", self.conversion, allow_head=False)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
+        self.more_routes(app)
         return app
 
     async def healthz(self, http: web.Request) -> web.Response:
@@ -100,6 +114,9 @@ class Service:
 
     async def bid(self, http: web.Request) -> web.Response:
         """Answer a bid request."""
+        if self.pulse.late:
+            self.traffic.shed += 1
+            return web.Response(status=204, headers=_HEADERS)
         came_s = time.monotonic()
         try:
             request = decode_request(await read_body(http))
@@ -109,7 +126,9 @@ class Service:
         except InvalidMessage:
             self.traffic.malformed += 1
             return web.Response(status=400, headers=_HEADERS)
-        return _http(http, await self.answer(request, came_s))
+        answer = _http(http, await self.answer(request, came_s))
+        self.answer_s.add(time.monotonic() - came_s)
+        return answer
 
     async def answer(self, request: BidRequest, came_s: float) -> BidResponse:
         """Ask the desk, keep to `tmax` (counted from *came_s* on the monotonic clock), and sign what is offered."""
