@@ -36,7 +36,8 @@ def log_to_stderr(level: str, worker: int = 0) -> None:
     """Write what the service has to say to stderr, from *level* on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(worker))
-    logger = logging.getLogger("bidlab")
-    logger.handlers = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
+    for name in ("bidlab", "aiohttp"):  # the second tells of what handlers did not expect
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level.upper() if name == "bidlab" else logging.ERROR)
+        logger.propagate = False

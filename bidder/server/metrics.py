@@ -98,7 +98,7 @@ def samples_of(service: Service) -> list[Sample]:
         "bidlab_bad_notices_total": traffic.bad_notices,
         "bidlab_in_flight_bids": service.desk.in_flight(),
         "bidlab_loop_late_seconds": service.pulse.late_s,
-        "bidlab_draining": service.draining,
+        "bidlab_draining": int(service.draining),
         "bidlab_reloads_total": 0 if campaigns is None else campaigns.reloads,
         "bidlab_failed_reloads_total": 0 if campaigns is None else campaigns.failed_reloads,
         **service.accounts.figures(),
