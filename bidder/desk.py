@@ -103,6 +103,15 @@ class Desk:
         vendor_id: int | None = None,
         bid_prefix: str = "",
     ) -> None:
+        self._made_with: dict[str, Any] = {
+            "clock": clock,
+            "reservation_s": reservation_s,
+            "currency": currency,
+            "seat": seat,
+            "vendor_id": vendor_id,
+            "bid_prefix": bid_prefix,
+        }
+        self._directory = directory
         self.book = book
         self.horizon_s = math.inf
         """No reservation is given up beyond this moment: up to it everything billed elsewhere is known here."""
@@ -136,6 +145,15 @@ class Desk:
         self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons, nobody)
         self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
         self._release_kernel = direct(release, book, 0, 0, 0, 0)
+
+    def adopt(self, book: Book, plans: Sequence[CampaignPlan]) -> None:
+        """Go on with *book*, made by `bidder.reload.carry_over` for *plans*; what is under way goes on too."""
+        kept = self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids
+        reasons = self.reasons
+        self.__dict__.pop("_book_spend", None)
+        Desk.__init__(self, book, plans, self._directory, self._audience, **self._made_with)
+        self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids = kept
+        self.reasons[: len(reasons)] = reasons
 
     async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
         """`answer` for transports that wait for one."""

@@ -4,6 +4,7 @@ BidderError
 ├── PlanError           a campaign plan contradicts itself or names something the directory does not know
 ├── FeedbackError       no win curve can be fitted to what a bidder saw
 ├── ServeError          the service cannot be started
+├── ReloadError         campaigns cannot be read anew; the old ones go on
 ├── BodyRefused         an HTTP body that cannot be read; holds the status to answer with
 └── NoticeError         a notice that changes nothing
     ├── NoticeUnreadable    a parameter is missing or no number
@@ -29,6 +30,10 @@ class FeedbackError(BidderError):
 
 class ServeError(BidderError):
     """The service cannot be started; the message says what to change."""
+
+
+class ReloadError(BidderError):
+    """Campaigns cannot be read anew; the old ones go on."""
 
 
 class BodyRefused(BidderError):

@@ -77,7 +77,7 @@ class Arrivals:
         self.opps = opps
         self.auction_ix: list[int] = opps["auction_ix"].tolist()
         self.time_s: list[float] = opps["time_s"].tolist()
-        self.person_ix: list[int] = opps["person_ix"].tolist()
+        self.cookie_ix: list[int] = opps["cookie_ix"].tolist()
         self.consent: list[int] = opps["consent"].tolist()
         self.slot_ix: list[int] = opps["slot_ix"].tolist()
         self.place_ix: list[int] = opps["place_ix"].tolist()
@@ -138,7 +138,7 @@ class RequestMaker:
         device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
         user = None
         if arrivals.consent[i]:
-            user = User(self._user_id(arrivals.person_ix[i]), None, CONSENT)
+            user = User(self._user_id(arrivals.cookie_ix[i]), None, CONSENT)
             if self._with_position:
                 device = self._located(arrivals, i)
         return BidRequest(

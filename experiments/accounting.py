@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bidder.core.book import Book
 from bidder.core.codes import BID, FORMATS, GOAL_PRIVATE, GOALS, NOT_TARGETED, REASONS
 from exchange_sim.world import DEVICES
+from experiments.audience.exposed import Exposed, exposed
 from experiments.ledger import (
     PRICE_BIDS,
     PRICE_BINS,
@@ -37,8 +38,9 @@ Columns = dict[str, Any]
 def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
     """Columns of every table of the data dictionary."""
     names = [plan.campaign_id for plan in setting.plans]
+    more = exposed(setting, ledger)
     return {
-        "exposures": _exposures(setting, ledger, names),
+        "exposures": _exposures(setting, ledger, names, more),
         "conversions": _conversions(setting, ledger, names),
         "delivery": _delivery(setting, ledger, names),
         "fates": _fates(ledger),
@@ -46,7 +48,8 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "landscape": _landscape(setting, ledger),
         "reach": _reach(ledger, names),
         "slots": _slots(setting, ledger),
-        "campaigns": _campaigns(setting, ledger, book, names),
+        "data_costs": _data_costs(more, names),
+        "campaigns": _campaigns(setting, ledger, book, names, more),
     }
 
 
@@ -57,7 +60,7 @@ def _sum_by(groups: NDArray[Any], values: NDArray[Any], count: int) -> NDArray[n
     return sums
 
 
-def _exposures(setting: Setting, ledger: Ledger, names: list[str]) -> Columns:
+def _exposures(setting: Setting, ledger: Ledger, names: list[str], more: Exposed) -> Columns:
     rows, slots = ledger.exposures, setting.world.slots
     slot_ix = rows["slot_ix"]
     return {
@@ -72,6 +75,7 @@ def _exposures(setting: Setting, ledger: Ledger, names: list[str]) -> Columns:
         "consent": rows["consent"] == 1,
         "bid_nanos": rows["bid_nanos"],
         "price_nanos": rows["price_nanos"],
+        "data_nanos": more.data_nanos,
         "worth_nanos": rows["worth_nanos"],
         "clicked": rows["clicked"] == 1,
         "billed": rows["billed"] == 1,
@@ -183,11 +187,22 @@ def _slots(setting: Setting, ledger: Ledger) -> Columns:
     }
 
 
-def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str]) -> Columns:
+def _data_costs(more: Exposed, names: list[str]) -> Columns:
+    sources = list(dict.fromkeys(source for _, source in more.paid))
+    return {
+        "campaign_id": Codes(np.array([c for c, _ in more.paid], np.int64), names),
+        "source_id": Codes(np.array([sources.index(source) for _, source in more.paid], np.int64), sources),
+        "impressions": np.array([impressions for impressions, _ in more.paid.values()], np.int64),
+        "data_nanos": np.array([nanos for _, nanos in more.paid.values()], np.int64),
+    }
+
+
+def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str], more: Exposed) -> Columns:
     shown, bought, count = ledger.exposures, ledger.purchases, len(names)
     by = shown["campaign_ix"]
     caused = bought[bought["caused_by_ix"] >= 0]
     spend = _sum_by(by, shown["price_nanos"], count)
+    data = _sum_by(by, more.data_nanos, count)
     value = _sum_by(caused["caused_by_ix"], caused["value_nanos"], count)
     private = book.campaigns["goal"] == GOAL_PRIVATE
     value[private] = _sum_by(by, shown["worth_nanos"], count)[private]
@@ -200,19 +215,22 @@ def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str]) -
         "budget_nanos": book.campaigns["total_nanos"],
         "spend_nanos": spend,
         "billed_nanos": book.campaigns["spent_nanos"],
+        "data_nanos": data,
         "bids": ledger.tallies.results.sum(axis=1),
         "impressions": np.bincount(by, minlength=count),
         "clicks": _sum_by(by, shown["clicked"], count),
         "attributed_conversions": book.campaigns["conversions"],
         "attributed_value_nanos": book.campaigns["conversion_nanos"],
+        "counted_reach": [len(np.unique(more.buyer_ix[(by == c) & (more.buyer_ix >= 0)])) for c in range(count)],
+        "truth_over_cap": _sum_by(by, more.over_cap, count),
         "truth_reach": [len(np.unique(shown["person_ix"][by == c])) for c in range(count)],
         "truth_conversions": np.bincount(caused["caused_by_ix"], minlength=count),
         "truth_value_nanos": value,
         "margin": margins,
-        "truth_romi": [_romi(int(value[c]), margins[c], int(spend[c])) for c in range(count)],
+        "truth_romi": [_romi(int(value[c]), margins[c], int(spend[c] + data[c])) for c in range(count)],
     }
 
 
 def _romi(value_nanos: int, margin: float, spend_nanos: int) -> float | None:
-    """Return on marketing investment: (value * margin - spend) / spend; None when nothing was spent."""
+    """Return on marketing investment: (value * margin - spend) / spend, media and data; None when nothing was spent."""
     return (value_nanos * margin - spend_nanos) / spend_nanos if spend_nanos else None

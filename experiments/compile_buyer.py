@@ -135,6 +135,7 @@ def observe_audience(scenario: Scenario, world: World) -> Snapshot:
     interests = list(scenario.people.interests)
     members = {}
     for name, segment in scenario.segments.items():
+        assert segment.interest is not None  # a rule needs an audience platform, see `experiments.audience`
         share = scenario.people.interests[segment.interest]
         mistaken = 0.0
         if share < 1.0:

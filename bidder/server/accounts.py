@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from bidder.core.book import Book
 from bidder.desk import Desk, Heard
+from bidder.plan import CampaignPlan
 from bidder.reservations import State
+from bidder.server.metrics import Sample
 from bidder.server.signing import Kind, Ticket
 from openrtb.notices import Billing, Click, Conversion, Loss
 
 
 class Accounts(Protocol):
-    """What the service asks of its accounts."""
+    """What the service asks of its accounts. `worker` is the number of this process among them."""
+
+    worker: int
+    on_reload: Callable[[], None]
+    """Called when another worker wants all to read their campaigns anew."""
+    on_paused: Callable[[frozenset[str]], None]
+    """Called with the ids of all paused campaigns when they have changed."""
 
     def ticket(self, bid_id: str) -> Ticket:
         """What a bid's notice URLs carry, for a bid just made."""
@@ -26,6 +35,24 @@ class Accounts(Protocol):
     def tick(self) -> None:
         """Once per control interval."""
 
+    def paused(self) -> frozenset[str]:
+        """Ids of the campaigns that are paused from before."""
+
+    async def pause(self, campaign_id: str, paused: bool) -> None:
+        """Keep in mind, for every worker, that a campaign is paused or not."""
+
+    async def prepare(self, plans: Sequence[CampaignPlan]) -> Callable[[Book], None]:
+        """Make ready for *plans*; what is returned is called with their book just before the desk adopts it."""
+
+    async def tell_reload(self) -> None:
+        """Have all other workers read their campaigns anew."""
+
+    def figures(self) -> dict[str, float]:
+        """Metrics of the accounts themselves."""
+
+    def other_workers(self) -> dict[str, list[Sample]]:
+        """The last metrics of the other workers, by their number."""
+
     async def start(self) -> None:
         """Before the first request; raises `bidder.errors.ServeError`."""
 
@@ -36,8 +63,12 @@ class Accounts(Protocol):
 class Memory:
     """Accounts that end with the process."""
 
+    worker = 0
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.on_reload: Callable[[], None] = lambda: None
+        self.on_paused: Callable[[frozenset[str]], None] = lambda paused: None
 
     def ticket(self, bid_id: str) -> Ticket:
         """What the bid's notice URLs carry."""
@@ -62,6 +93,28 @@ class Memory:
     def tick(self) -> None:
         """The desk's tick."""
         self._desk.tick()
+
+    def paused(self) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    async def pause(self, campaign_id: str, paused: bool) -> None:
+        """Nothing to do."""
+
+    async def prepare(self, plans: Sequence[CampaignPlan]) -> Callable[[Book], None]:
+        """Nothing to do."""
+        return lambda book: None
+
+    async def tell_reload(self) -> None:
+        """Nothing to do."""
+
+    def figures(self) -> dict[str, float]:
+        """None."""
+        return {}
+
+    def other_workers(self) -> dict[str, list[Sample]]:
+        """None."""
+        return {}
 
     async def start(self) -> None:
         """Nothing to do."""

@@ -19,6 +19,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -29,6 +30,8 @@ from bidder.markup.vast import EVENTS
 from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
 from bidder.server.lane import WORTH_PACKING
+from bidder.server.metrics import Histogram
+from bidder.server.shedding import Pulse
 from bidder.server.signing import Kind, Signer, Ticket
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
@@ -36,6 +39,9 @@ from openrtb.errors import InvalidMessage, MoneyError
 from openrtb.messages import BidRequest, BidResponse
 from openrtb.money import price_nanos
 from openrtb.places import tmax_ms
+
+if TYPE_CHECKING:
+    from bidder.server.campaigns import Campaigns
 
 _HEADERS = {"x-openrtb-version": VERSION}
 _HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
@@ -49,6 +55,8 @@ class Traffic:
     """Bodies answered with 400, 408, 413 or 415."""
     late: int = 0
     """Requests answered without a bid because `tmax` was over."""
+    shed: int = 0
+    """Requests turned away unread because the event loop was late."""
     told_wins: int = 0
     """Win notices (`nurl`), which spend nothing."""
     bad_notices: int = 0
@@ -74,6 +82,10 @@ class Service:
         self.accounts: Accounts = Memory(desk) if accounts is None else accounts
         self.traffic = Traffic()
         self.draining = False
+        self.campaigns: Campaigns | None = None
+        self.pulse = Pulse(math.inf)
+        self.answer_s = Histogram()
+        self.more_routes: Callable[[web.Application], None] = lambda app: None
         self.public_url = public_url
         self._signer = signer
         self._currency = currency
@@ -90,6 +102,7 @@ class Service:
         app.router.add_get("/openrtb2/notice/conversion", self.conversion, allow_head=False)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
+        self.more_routes(app)
         return app
 
     async def healthz(self, http: web.Request) -> web.Response:
@@ -102,6 +115,9 @@ class Service:
 
     async def bid(self, http: web.Request) -> web.Response:
         """Answer a bid request."""
+        if self.pulse.late:
+            self.traffic.shed += 1
+            return web.Response(status=204, headers=_HEADERS)
         came_s = time.monotonic()
         try:
             body = await read_body(http)
@@ -117,15 +133,18 @@ class Service:
         200 with the bids, or with the reason for none when *say_why*; else 204 or 400 and nothing. *came_s* is when the
         request came, on the monotonic clock.
         """
+        if self.pulse.late:
+            self.traffic.shed += 1
+            return 204, b""
         try:
             request = decode_request(body)
         except InvalidMessage:
             self.traffic.malformed += 1
             return 400, b""
         response = self.answer(request, came_s)
-        if not response.seatbid and not say_why:
-            return 204, b""
-        return 200, encode_response(response)
+        body = b"" if not response.seatbid and not say_why else encode_response(response)
+        self.answer_s.add(time.monotonic() - came_s)
+        return (200, body) if body else (204, body)
 
     def answer(self, request: BidRequest, came_s: float) -> BidResponse:
         """Ask the desk, keep to `tmax` (counted from *came_s* on the monotonic clock), and sign what is offered."""

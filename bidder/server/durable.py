@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bidder.core.book import BID_PRICE
+from bidder.core.book import BID_PRICE, Book
 from bidder.desk import Desk, Heard, Spend
 from bidder.errors import NotKept, ServeError
 from bidder.plan import CampaignPlan
 from bidder.server.accounts import ticket_of
 from bidder.server.entries import Entry, How, Sort
+from bidder.server.metrics import Sample
 from bidder.server.signing import Kind, Ticket
-from bidder.server.store import Session, Store
+from bidder.server.store import Session, Store, budgets_of
 from bidder.server.writer import Committed, Writer
 from openrtb.errors import MoneyError
 from openrtb.money import price_nanos, units_to_nanos
@@ -31,6 +36,8 @@ from openrtb.notices import Conversion
 
 SYNC_EVERY_S = 0.1
 """How often a worker without notices hears what others heard, and asks for more to spend or gives back."""
+TELL_EVERY_S = 1.0
+"""How often a worker tells the others its metrics."""
 LEASE_PART = 8
 """A worker wants this part of its share of what is left of a budget: what a crash may hold back for a while."""
 LEASE_BIDS = 8
@@ -41,6 +48,7 @@ HIGHEST_VALUE = 1e9
 _SORTS = {Kind.WIN: Sort.WIN, Kind.BILLING: Sort.BILLING, Kind.LOSS: Sort.LOSS, Kind.CLICK: Sort.CLICK}
 _HEARD = {How.REPEATED: Heard.REPEATED, How.REFUSED: Heard.REFUSED, How.DISPUTED: Heard.REFUSED}
 _OLD = (How.REPEATED, How.DISPUTED)
+Result = TypeVar("Result")
 _log = logging.getLogger("bidlab.accounts")
 
 
@@ -48,19 +56,28 @@ class Durable:
     """One worker's view of the accounts; *worker* is its number there, *workers* how many there are."""
 
     def __init__(self, desk: Desk, plans: Sequence[CampaignPlan], store: Store, worker: int, workers: int = 1) -> None:
-        self._desk, self._store, self._worker, self._workers = desk, store, worker, workers
+        self._desk, self._store, self.worker, self._workers = desk, store, worker, workers
         self.failures = 0
         """Transactions that could not be written."""
-        self.adopt(plans)
+        known = store.campaigns()
+        self._work_for(plans, {id_: no for id_, (no, _, _) in known.items()})
+        self._paused = frozenset(id_ for id_, (_, _, paused) in known.items() if paused)
+        self.on_paused: Callable[[frozenset[str]], None] = lambda paused: None
+        """Called with the campaigns that are paused, when that changes."""
+        self.on_reload: Callable[[], None] = lambda: None
+        """Called when another worker wants all to read their campaigns anew."""
+        self.samples: Callable[[], list[Sample]] = list
+        """What this worker has to tell the others for `/metrics`."""
+        self._told_s = -math.inf
+        self._reloads = int(store.meta().get("reloads", 0))
         self._writer = Writer(store, worker, self._recover())
         self._handle: asyncio.TimerHandle | None = None
         self._syncing = False
         self._used_nanos = self._committed()
 
-    def adopt(self, plans: Sequence[CampaignPlan]) -> None:
-        """Work for *plans*, which the store knows and the desk's book holds at the same positions."""
-        known = self._store.campaigns()
-        self._numbers = [known[plan.campaign_id][0] for plan in plans]
+    def _work_for(self, plans: Sequence[CampaignPlan], numbers: Mapping[str, int]) -> None:
+        """Work for *plans*, which the desk's book holds at the same positions."""
+        self._numbers = [numbers[plan.campaign_id] for plan in plans]
         self._ix = {no: ix for ix, no in enumerate(self._numbers)}
         self._totals = np.array([plan.total_nanos for plan in plans], np.int64)
 
@@ -138,7 +155,7 @@ class Durable:
         if campaign_ix < 0:  # of an earlier scenario; its money is on disk all the same
             return
         if entry.sort == Sort.BILLING and entry.how != How.REFUSED:
-            on_time = entry.how == How.ON_TIME and entry.owner == self._worker
+            on_time = entry.how == How.ON_TIME and entry.owner == self.worker
             if not on_time:  # paid for by somebody else's lease or by nobody's
                 self._desk.book.campaigns["total_nanos"][campaign_ix] += entry.nanos
             spend = Spend(campaign_ix, entry.person_ix, entry.what_ix, entry.nanos, entry.day_ix)
@@ -180,18 +197,93 @@ class Durable:
         asks, returns = self._shift()
         numbers = self._numbers
 
-        def job(session: Session) -> dict[int, int]:
+        stats = self._stats()
+
+        def job(session: Session) -> tuple[dict[int, int], frozenset[str], int]:
             session.free_held()
             for ix, nanos in returns.items():
                 session.give_back(numbers[ix], nanos)
-            return {ix: session.grant(numbers[ix], nanos) for ix, nanos in asks.items()}
+            if stats:
+                session.set_stats(stats)
+            granted = {ix: session.grant(numbers[ix], nanos) for ix, nanos in asks.items()}
+            return granted, session.paused(), session.counted("reloads")
 
-        def done(granted: dict[int, int]) -> None:
+        def done(result: tuple[dict[int, int], frozenset[str], int]) -> None:
+            granted, paused, reloads = result
             for ix, nanos in granted.items():
                 self._desk.book.campaigns["total_nanos"][ix] += nanos
             finished(None)
+            if paused != self._paused:
+                self._paused = paused
+                self.on_paused(paused)
+            if reloads > self._reloads:
+                self._reloads = reloads
+                self.on_reload()
 
         self._writer.submit(job, done, finished)
+
+    async def _do(self, job: Callable[[Session], Result]) -> Result:
+        """What *job* returns, once it is on disk; raises what kept it from being written."""
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._writer.submit(job, answer.set_result, answer.set_exception)
+        return await answer
+
+    def paused(self) -> frozenset[str]:
+        """Ids of the campaigns that are paused."""
+        return self._paused
+
+    async def pause(self, campaign_id: str, paused: bool) -> None:
+        """Keep in mind, for every worker, that a campaign is paused or not."""
+        await self._do(lambda session: session.set_paused(campaign_id, paused))
+
+    def _stats(self) -> bytes:
+        """This worker's metrics when it is time to tell them, else nothing."""
+        now_s = time.monotonic()
+        if self._workers == 1 or now_s < self._told_s + TELL_EVERY_S:
+            return b""
+        self._told_s = now_s
+        return msgspec.json.encode(self.samples())
+
+    def figures(self) -> dict[str, float]:
+        """Metrics of the accounts themselves."""
+        return {
+            "bidlab_commits_total": self._writer.commits,
+            "bidlab_write_failures_total": self.failures,
+            "bidlab_waiting_notices": self._writer.waiting(),
+        }
+
+    def other_workers(self) -> dict[str, list[Sample]]:
+        """The last metrics of the other workers, by their number."""
+        told = self._store.stats()
+        return {str(no): msgspec.json.decode(text, type=list[Sample]) for no, text in told if no != self.worker}
+
+    async def tell_reload(self) -> None:
+        """Have all other workers read their campaigns anew."""
+        self._reloads = await self._do(lambda session: session.count_up("reloads"))
+
+    async def prepare(self, plans: Sequence[CampaignPlan]) -> Callable[[Book], None]:
+        """Write the budgets of *plans* down."""
+        numbers, overdrawn = await self._do(lambda session: session.change_budgets(budgets_of(plans)))
+
+        def adopt(book: Book) -> None:
+            """What was leased stays leased; new campaigns begin without."""
+            before = self._desk.book.campaigns["total_nanos"]
+            book.campaigns["total_nanos"] = book.campaigns["spent_nanos"]
+            book.campaigns["total_nanos"][: len(before)] = before
+            self._work_for(plans, numbers)
+            for campaign_ix, plan in enumerate(plans):
+                self._give_back(book, campaign_ix, overdrawn.get(plan.campaign_id, 0))
+
+        return adopt
+
+    def _give_back(self, book: Book, campaign_ix: int, nanos: int) -> None:
+        """Give back up to *nanos* of what is free, because the budget has become smaller."""
+        row = book.campaigns[campaign_ix]
+        nanos = min(nanos, int(row["total_nanos"] - row["spent_nanos"] - row["reserved_nanos"]))
+        if nanos > 0:
+            number = self._numbers[campaign_ix]
+            row["total_nanos"] -= nanos
+            self._writer.submit(lambda session: session.give_back(number, nanos), lambda _: None, self._failed)
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
@@ -235,7 +327,7 @@ class Durable:
         if self._handle is not None:
             self._handle.cancel()
         idle = self._desk.in_flight() == 0
-        self._writer.submit(lambda session: session.hold([self._worker], idle=idle), lambda _: None, self._failed)
+        self._writer.submit(lambda session: session.hold([self.worker], idle=idle), lambda _: None, self._failed)
         await self._writer.stop()
         await asyncio.sleep(0)  # what was committed last is booked
         self._store.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
+import logging
 import os
 import signal
 import time
@@ -17,13 +19,14 @@ from bidder.core.book import Book
 from bidder.core.kernel import direct
 from bidder.core.settle import book_spend, click, convert, late_win, tick
 from bidder.desk import Desk
-from bidder.errors import ServeError
+from bidder.errors import ReloadError, ServeError
 from bidder.server.app import Service
 from bidder.server.lane import Lanes
 
 EXPIRY_EVERY_S = 0.25
 """How often reservations are looked through; requests and notices do it too."""
 DRAIN_POLL_S = 0.05
+_log = logging.getLogger("bidlab.serve")
 
 
 class WallClock:
@@ -138,18 +141,42 @@ async def serve(
         address = address_of(host, server.sockets[0].getsockname()[1])
         service.public_url = service.public_url or address
         signals = _signals()
+        _reload_on_hangup(service)
         timers.start()
+        service.pulse.start()
+        _log.info("ready", extra={"data": {"address": address}})
         ready(address)
         await signals.get()
         service.draining = True
+        _log.info("draining", extra={"data": {"in_flight": service.desk.in_flight()}})
         await _drain(service.desk, signals, drain_s)
     finally:
         timers.stop()
+        service.pulse.stop()
         if server is not None:
             server.close()
         lanes.close()
         await runner.cleanup()
         await service.accounts.stop()
+        _log.info("ended")
+
+
+def _reload_on_hangup(service: Service) -> None:
+    """On SIGHUP, or when another worker says so: read the campaigns anew."""
+    tasks: set[asyncio.Task[None]] = set()  # somebody must hold those under way
+
+    async def reload() -> None:
+        if service.campaigns is not None:
+            with contextlib.suppress(ReloadError):  # it is in the log
+                await service.campaigns.reload()
+
+    def begin() -> None:
+        task = asyncio.get_running_loop().create_task(reload())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin)
+    service.accounts.on_reload = begin
 
 
 def address_of(host: str, port: int) -> str:

@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bidder.core.codes import DAY_S, NO_DAILY_LIMIT
+from bidder.core.codes import DAY_S
 from bidder.errors import ServeError
 from bidder.plan import CampaignPlan, Directory
-from bidder.server.store import FORMAT, Store
+from bidder.server.store import FORMAT, Store, budgets_of
 
 
 class State:
@@ -122,14 +122,6 @@ class State:
                 session.hold([worker])
         finally:
             store.close()
-
-
-def budgets_of(plans: Sequence[CampaignPlan]) -> list[tuple[str, int, int]]:
-    """Campaign id, total and daily budget of each plan."""
-    return [
-        (plan.campaign_id, plan.total_nanos, NO_DAILY_LIMIT if plan.daily_nanos is None else plan.daily_nanos)
-        for plan in plans
-    ]
 
 
 def market_of(directory: Directory, people_count: int, start: tuple[int, int]) -> str:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bidder.core.codes import NO_DAILY_LIMIT
+from bidder.plan import CampaignPlan
 from bidder.server.entries import Entry, How, Sort
 
 FORMAT = 1
@@ -94,9 +96,22 @@ class Store:
         rows = self._db.execute("SELECT id, no, spent, paused FROM campaigns")
         return {id_: (no, spent, bool(paused)) for id_, no, spent, paused in rows}
 
+    def stats(self) -> list[tuple[int, bytes]]:
+        """What living workers had to tell, by their number."""
+        rows = self._db.execute("SELECT no, stats FROM workers WHERE free_s IS NULL AND length(stats) > 0")
+        return [(no, bytes(stats)) for no, stats in rows]
+
     def leases(self) -> dict[tuple[int, int], int]:
         """Nanos by worker and campaign number."""
         return {(worker, no): n for worker, no, n in self._db.execute("SELECT worker, campaign, nanos FROM leases")}
+
+
+def budgets_of(plans: Sequence[CampaignPlan]) -> list[tuple[str, int, int]]:
+    """Campaign id, total and daily budget of each plan."""
+    return [
+        (plan.campaign_id, plan.total_nanos, NO_DAILY_LIMIT if plan.daily_nanos is None else plan.daily_nanos)
+        for plan in plans
+    ]
 
 
 class _Account:
@@ -230,14 +245,44 @@ class Session:
             self._db.execute("DELETE FROM workers WHERE no = ?", (no,))
             self.write_back()
 
-    def set_budgets(self, budgets: Sequence[tuple[str, int, int]]) -> None:
-        """Total and daily budget by campaign id, from now on; campaigns not known yet are taken in."""
+    def set_budgets(self, budgets: Sequence[tuple[str, int, int]]) -> dict[str, int]:
+        """Total and daily budget by campaign id, from now on; campaigns not known yet are taken in. Returns their
+        numbers."""
         self.write_back()
         self._db.executemany(
             "INSERT INTO campaigns (id, total, daily) VALUES (?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET total = excluded.total, daily = excluded.daily",
             budgets,
         )
+        return dict(self._db.execute("SELECT id, no FROM campaigns"))
+
+    def change_budgets(self, budgets: Sequence[tuple[str, int, int]]) -> tuple[dict[str, int], dict[str, int]]:
+        """`set_budgets`, and by how much campaigns are overdrawn by it: what workers hold and cannot spend now."""
+        numbers = self.set_budgets(budgets)
+        overdrawn = {}
+        for id_, _, _ in budgets:
+            account = self._account(numbers[id_])
+            assert account is not None
+            overdrawn[id_] = max(0, -self._room(numbers[id_], account))
+        return numbers, overdrawn
+
+    def set_stats(self, stats: bytes) -> None:
+        """What the worker has to tell the others."""
+        self._db.execute("UPDATE workers SET stats = ? WHERE no = ?", (stats, self._worker))
+
+    def paused(self) -> frozenset[str]:
+        """Ids of paused campaigns."""
+        return frozenset(id_ for (id_,) in self._db.execute("SELECT id FROM campaigns WHERE paused"))
+
+    def counted(self, name: str) -> int:
+        """A counter all workers see."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def count_up(self, name: str) -> int:
+        """Count it up by one."""
+        self.set_meta(name, str(self.counted(name) + 1))
+        return self.counted(name)
 
     def set_paused(self, campaign_id: str, paused: bool) -> None:
         """Pause a campaign or let it go on."""

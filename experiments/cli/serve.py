@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.errors import RunError
+from experiments.errors import BidlabError, RunError
 from openrtb.money import nanos_to_units
 
 if TYPE_CHECKING:
+    from bidder.plan import CampaignPlan, Directory
     from bidder.server.app import Service
     from bidder.server.serve import WallClock
     from bidder.server.state import State
     from experiments.setting import Setting
+
+
+SHORTEST_TOKEN = 16
+"""Characters."""
 
 
 def serve(
@@ -35,43 +40,77 @@ def serve(
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps money and notices across restarts.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port; needs --state.")] = 1,
+    shed_ms: Annotated[
+        float, typer.Option(help="Turn requests away while the event loop is later than this (ms).")
+    ] = 50.0,
+    admin_token_file: Annotated[
+        Path | None, typer.Option(help="File with the token for /admin; without it there is no /admin.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="Log from here on: debug, info, warning or error.")] = "warning",
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
     from bidder.errors import ServeError
+    from bidder.server.logs import LEVELS, log_to_stderr
 
-    for option, value in (("--network-ms", network_ms), ("--drain-s", drain_s)):
+    for option, value in (("--network-ms", network_ms), ("--drain-s", drain_s), ("--shed-ms", shed_ms)):
         if not 0.0 <= value < math.inf:
             raise RunError(f"{option} {value}: must be a number from 0")
     if public_url and not public_url.startswith(("http://", "https://")):
         raise RunError(f"--public-url {public_url}: must begin with http:// or https://")
     if workers > 1 and state is None:
         raise RunError(f"--workers {workers}: workers share their budgets on disk; say where with --state FOLDER")
-    options = Options(host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers, vendor_id)
+    if log_level not in LEVELS:
+        raise RunError(f"--log-level {log_level}: must be one of {', '.join(LEVELS)}")
+    token = "" if admin_token_file is None else _token(admin_token_file)
+    options = Options(
+        *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
+        *(shed_ms / 1000.0, token, log_level, vendor_id),
+    )
+    log_to_stderr(log_level)
     try:
-        print(_serve(scenario, list(overrides or []), state, options), flush=True)
+        print(_serve(state, options), flush=True)
     except ServeError as error:
         raise RunError(str(error)) from None
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to serve. Times in s."""
+    """What to serve, and how. Times in s."""
 
+    scenario: str
+    overrides: tuple[str, ...]
     host: str
     port: int
     public_url: str
     allowance_s: float
     drain_s: float
     workers: int
+    shed_s: float
+    token: str
+    log_level: str
     vendor_id: int | None = None
 
 
-def _serve(scenario: str, overrides: list[str], folder: Path | None, options: Options) -> str:
+def _token(path: Path) -> str:
+    """The token in the file."""
+    try:
+        token = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise RunError(f"--admin-token-file {path}: cannot be read ({reason})") from None
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise RunError(
+            f"--admin-token-file {path}: needs one line of {SHORTEST_TOKEN} or more ASCII characters without spaces"
+        )
+    return token
+
+
+def _serve(folder: Path | None, options: Options) -> str:
     """Serve to the end; returns what was done."""
     from experiments.scenario.loader import load
     from experiments.setting import make_ready
 
-    setting = make_ready(load(scenario, overrides))
+    setting = make_ready(load(options.scenario, list(options.overrides)))
     state = None if folder is None else _state(setting, folder)
     say = f"{setting.scenario.name} bids at"
     if options.workers > 1:
@@ -85,6 +124,7 @@ def _serve(scenario: str, overrides: list[str], folder: Path | None, options: Op
 
 def _serve_together(setting: Setting, state: State, options: Options, say: str) -> str:
     """Serve with several processes."""
+    from bidder.server.logs import log_to_stderr
     from bidder.server.serve import address_of, compile_kernels
     from bidder.server.workers import Crew, Voice, reserve_port
 
@@ -93,6 +133,7 @@ def _serve_together(setting: Setting, state: State, options: Options, say: str) 
     compile_kernels(make_service(setting, None, shared, 0)[0].desk.book)  # once, for all of them
 
     def work(number: int, voice: Voice) -> None:
+        log_to_stderr(options.log_level, number)
         service, clock = make_service(setting, state, shared, number)
 
         def ready(address: str) -> None:
@@ -142,8 +183,12 @@ def make_service(setting: Setting, state: State | None, options: Options, worker
     """A worker's service and its clock: over accounts in memory, or over those of *state* under number *worker*."""
     from bidder.desk import Desk
     from bidder.server.app import Service
+    from bidder.server.campaigns import Campaigns
+    from bidder.server.control import Control
     from bidder.server.durable import Durable
+    from bidder.server.metrics import samples_of
     from bidder.server.serve import WallClock
+    from bidder.server.shedding import Pulse
     from bidder.server.signing import Signer
 
     scenario = setting.scenario
@@ -160,15 +205,40 @@ def make_service(setting: Setting, state: State | None, options: Options, worker
         bid_prefix="" if state is None else f"{worker}-",
     )
     keys = () if state is None else (state.notice_key, state.conversion_key)
+    durable = None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers)
     service = Service(
         desk,
         Signer(time.time, *keys),
         currency=scenario.currency,
         allowance_s=options.allowance_s,
         public_url=options.public_url,
-        accounts=None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers),
+        accounts=durable,
     )
+    service.campaigns = Campaigns(
+        desk, service.accounts, setting.plans, setting.directory, clock, lambda: _campaigns_again(setting, options)
+    )
+    service.pulse = Pulse(options.shed_s or math.inf)
+    service.more_routes = Control(service, service.campaigns, options.token).add_to
+    if durable is not None:
+        durable.samples = lambda: samples_of(service)
     return service, clock
+
+
+def _campaigns_again(setting: Setting, options: Options) -> tuple[Sequence[CampaignPlan], Directory]:
+    """The campaigns as the file has them now; raises `ReloadError`."""
+    from bidder.errors import ReloadError
+    from experiments.compile_buyer import compile_directory, compile_plans
+    from experiments.scenario.loader import load
+
+    try:
+        fresh = load(options.scenario, list(options.overrides))
+    except BidlabError as error:
+        raise ReloadError(str(error)) from None
+    old = setting.scenario
+    for part in ("start", "people", "segments", "currency", "wire"):
+        if getattr(fresh, part) != getattr(old, part):
+            raise ReloadError(f"{part} has changed; only campaigns can be reloaded: restart the service for the rest")
+    return compile_plans(fresh), compile_directory(fresh)
 
 
 def _counts(service: Service) -> dict[str, int]:

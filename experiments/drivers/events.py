@@ -81,7 +81,7 @@ class EventsRun:
             setting.world,
             slot_cards(setting),
             setting.directory.places,
-            setting.audience.user_id,
+            setting.user_id,
             currency=scenario.currency,
             tmax_ms=wire.tmax_ms,
         )

@@ -14,6 +14,7 @@ from bidder.core.kernel import direct
 from bidder.desk import Desk, Heard
 from exchange_sim.cable import CONVERSION, Wire, send
 from exchange_sim.exchange import Bidder, Sale
+from exchange_sim.identities import purchase_cookie
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
@@ -145,10 +146,11 @@ class EventsMarket:
         row, world = self._purchases[at], self._world
         person_ix, product_ix = int(row["person_ix"]), int(row["product_ix"])
         known = world.homes["consent"][person_ix] == 1
+        cookie_ix = int(purchase_cookie(world, product_ix, person_ix, float(row["time_s"])))
         conversion = Conversion(
             str(at),
             self._setting.directory.products[product_ix],
-            self._setting.audience.user_id(person_ix) if known else None,
+            self._setting.user_id(cookie_ix) if known else None,
             nanos_to_units(int(row["value_nanos"])),
         )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from experiments.scenario.audience import Platform
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, Deal, People, Place, Product, Publisher, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
@@ -39,6 +40,8 @@ class Scenario(Part):
         json_schema_extra={"default": {"everywhere": {"share": 1.0}}},
     )
     """Where people live, by name."""
+    audience: Platform | None = None
+    """The audience platform and its sources; none: segments are interests seen through noise."""
     segments: dict[Name, Segment] = Field(default_factory=dict, max_length=4096)
     """Audience segments by name."""
     products: dict[Name, Product] = Field(default_factory=dict)

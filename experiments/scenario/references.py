@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from experiments.scenario.audience_references import find_audience_problems
 from experiments.scenario.problems import Path, Problem, suggestion
 
 DEFAULT_NAMES: dict[str, dict[str, None]] = {"places": {"everywhere": None}}
@@ -50,7 +51,7 @@ def check_references(scenario: Any) -> None:
 
 def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     """Every mistake that spans parts, for data as written in a file or as dumped from a `Scenario`."""
-    problems = list(_unknown_names(data))
+    problems = [*_unknown_names(data), *find_audience_problems(data)]
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
     for name, campaign in _items(data, "campaigns"):

@@ -156,7 +156,7 @@ def test_bids_in_flight_at_a_crash_are_paid_for_and_what_they_held_comes_back(tm
                 for bid in bids[2:]:
                     assert await second.get(priced(bid["burl"].replace(first.url, second.url))) == 409
                 assert second.desk.book.campaigns["spent_nanos"][0] == 3 * CPM
-                assert not any(number == other._worker for number, _ in other._store.leases())
+                assert not any(number == other.worker for number, _ in other._store.leases())
 
     asyncio.run(main())
     state.close()
