@@ -247,14 +247,15 @@ def as_http(body: bytes) -> bytes:
 
 
 def inside_ns(service: Service, requests: list[bytes]) -> tuple[float, float]:
-    """Median and mean nanoseconds from a request's bytes to the answer's, no network."""
+    """Median of the time from a request's bytes to the answer's, no network, and mean CPU time (ns)."""
     spent = []
+    began = time.process_time_ns()
     for body in requests:
         started = time.perf_counter_ns()
         status, _ = service.reply(body, time.monotonic(), False)
         spent.append(time.perf_counter_ns() - started)
         assert status in (200, 204)
-    return statistics.median(spent), statistics.fmean(spent)
+    return statistics.median(spent), (time.process_time_ns() - began) / len(requests)
 
 
 class Result(NamedTuple):
@@ -267,7 +268,7 @@ class Result(NamedTuple):
     median_ns: float
     """Inside the bidder."""
     growth: float
-    """Mean time inside with 1,000 campaigns over that with 50."""
+    """CPU time inside with 1,000 campaigns over that with 50."""
 
 
 def compare(rounds: int = 5) -> Result:

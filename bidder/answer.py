@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bidder.markup.banner import banner_html
 from bidder.markup.links import Links
-from bidder.markup.native import native_json
-from bidder.markup.vast import protocol_of, vast_xml
+from bidder.markup.press import Press
+from bidder.markup.vast import protocol_of
 from bidder.plan import CreativePlan
 from bidder.policy import Ask, lasting, sizes_of
 from openrtb.codes import MarkupType
@@ -35,6 +34,7 @@ def bid_of(
     bid_nanos: int,
     deal_id: str | None,
     links_of: LinksOf | None,
+    press: Press,
 ) -> Bid:
     """The bid; without *links_of* it has neither addresses nor markup, because nobody will show it."""
     width = height = duration_s = protocol = None
@@ -55,12 +55,12 @@ def bid_of(
         nurl, burl, lurl = links.nurl or None, links.burl or None, links.lurl or None
         ext = BidExt(links.click) if links.click else None
         if ask.native is not None:
-            markup = native_json(creative, ask.native, links)
+            markup = press.native(creative, ask.native, ask.text, links)
         elif duration_s is not None and protocol is not None:
             size = None if width is None or height is None else (width, height)
-            markup = vast_xml(creative, protocol, duration_s, size, links, bid_id)
+            markup = press.vast(creative, protocol, duration_s, size, links, bid_id)
         elif width is not None and height is not None:
-            markup = banner_html(creative, width, height, links)
+            markup = press.banner(creative, width, height, links)
     return Bid(
         bid_id,
         imp.id,

@@ -24,8 +24,9 @@ from bidder.core.kernel import direct
 from bidder.core.offer import offer
 from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win
 from bidder.creatives import Shelf
+from bidder.markup.press import Press
 from bidder.plan import CampaignPlan, Directory
-from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fitting, general, keep
+from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fit, general
 from bidder.reservations import Made, Reservations, State
 from bidder.room import ensure_room
 from openrtb.codes import NoBidReason
@@ -122,6 +123,7 @@ class Desk:
         self.ruled = [0] * len(Ruled)
         """How often each rule of a seller's took creatives out."""
         self.shelf = Shelf(plans)
+        self._press = Press()
         self.seat = seat
         self.no_bids: dict[int, int] = {}
         """How often each no-bid code was the answer."""
@@ -170,7 +172,7 @@ class Desk:
         self.counts.requests += 1
         bids: list[Bid] = []
         problems: list[str] = []
-        shown, ruled = keep(general(self.shelf, request, self._currency, self.seat), self.shelf.all, self.ruled)
+        shown, ruled = general(self.shelf, request, self._currency, self.seat, self.ruled)
         furthest = _NOTHING if ruled is None else ruled.nbr
         broken = not request.imp
         known = self._gate.open(request)
@@ -224,7 +226,7 @@ class Desk:
             if seen is None:
                 self.ruled[Ruled.UNKNOWN_PLACE] += 1
                 return None, Ruled.UNKNOWN_PLACE.nbr
-            creatives, ruled = keep(fitting(self.shelf, imp, ask, seen.deal), shown, self.ruled)
+            creatives, ruled = fit(self.shelf, imp, ask, seen.deal, shown, self.ruled)
             if ruled is not None:
                 furthest = _further(furthest, ruled.nbr)
                 continue
@@ -265,7 +267,7 @@ class Desk:
             made.state = State.LOST
         campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
         deal_id = self._codec.deal_id(deal_ix)
-        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of), reason
+        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of, self._press), reason
 
     async def notice(self, notice: Notice) -> Heard:
         """Take in a notice; hearing it again changes nothing."""

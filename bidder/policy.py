@@ -5,7 +5,6 @@ Sets of creatives are integers with a bit for each, as in `bidder.creatives`. Si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -68,34 +67,57 @@ class Ask(NamedTuple):
     kind: str
     """banner, video, native or audio."""
     native: NativeRequest | None = None
+    text: str = ""
+    """What *native* was read from."""
 
 
-def asks(imp: Imp, native: NativeRequest | None) -> Iterator[Ask]:
+_VIDEO, _AUDIO, _BANNER = Ask("video"), Ask("audio"), Ask("banner")
+
+
+def asks(imp: Imp, native: NativeRequest | None) -> list[Ask]:
     """The ways *imp* can be answered, the dearest first; *native* is its native request, read."""
+    found = []
     if imp.video is not None:
-        yield Ask("video")
-    if native is not None:
-        yield Ask("native", native)
+        found.append(_VIDEO)
+    if native is not None and imp.native is not None:
+        found.append(Ask("native", native, imp.native.request or ""))
     if imp.audio is not None:
-        yield Ask("audio")
+        found.append(_AUDIO)
     if imp.banner is not None:
-        yield Ask("banner")
+        found.append(_BANNER)
+    return found
 
 
-def general(shelf: Shelf, request: BidRequest, currency: str, seat: str) -> Iterator[Step]:
-    """What holds for every impression of a request: currency, seat, blocked advertisers, apps and categories."""
+def general(shelf: Shelf, request: BidRequest, currency: str, seat: str, took: list[int]) -> tuple[int, Ruled | None]:
+    """The creatives that pass what holds for every impression of a request, and why there are none.
+
+    Currency, seat, blocked advertisers, apps and categories. *took* counts for each `Ruled` how often it took any away.
+    """
     if request.cur and currency not in request.cur:
-        yield Ruled.CURRENCY, 0
+        took[Ruled.CURRENCY] += 1
+        return 0, Ruled.CURRENCY
     if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
-        yield Ruled.SEAT, 0
+        took[Ruled.SEAT] += 1
+        return 0, Ruled.SEAT
+    left, why = shelf.all, None
     if request.badv:
         blocked = _lower(request.badv)
         if not shelf.domains.keys().isdisjoint(blocked):
-            yield Ruled.ADVERTISER, ~shelf.any_of(shelf.domains, blocked)
-    if request.bapp and not shelf.bundles.keys().isdisjoint(request.bapp):
-        yield Ruled.APP, ~shelf.any_of(shelf.bundles, request.bapp)
-    if request.bcat or request.acat:
-        yield Ruled.CATEGORY, _in_category(shelf, request)
+            left, why = _pass(left, ~shelf.any_of(shelf.domains, blocked), Ruled.ADVERTISER, took)
+    if left and request.bapp and not shelf.bundles.keys().isdisjoint(request.bapp):
+        left, why = _pass(left, ~shelf.any_of(shelf.bundles, request.bapp), Ruled.APP, took)
+    if left and (request.bcat or request.acat):
+        left, why = _pass(left, _in_category(shelf, request), Ruled.CATEGORY, took)
+    return left, why
+
+
+def _pass(creatives: int, passing: int, reason: Ruled, took: list[int]) -> tuple[int, Ruled | None]:
+    """What of *creatives* passes a check, and its reason when that is nothing."""
+    left = creatives & passing
+    if left == creatives:
+        return left, None
+    took[reason] += 1
+    return left, None if left else reason
 
 
 def _in_category(shelf: Shelf, request: BidRequest) -> int:
@@ -124,39 +146,39 @@ def _lower(domains: list[str]) -> list[str]:
     return domains if joined.islower() else joined.lower().split("\n")
 
 
-Step = tuple[Ruled, int]
-"""A reason, and the creatives that pass."""
-
-
-def fitting(shelf: Shelf, imp: Imp, ask: Ask, deal: Deal | None) -> Iterator[Step]:
-    """What the impression asks for, one check after the other; *deal* None: it is in no deal of ours."""
+def fit(
+    shelf: Shelf, imp: Imp, ask: Ask, deal: Deal | None, creatives: int, took: list[int]
+) -> tuple[int, Ruled | None]:
+    """What of *creatives* can be shown in the impression, and why nothing can; *deal* None: in no deal of ours."""
+    left, why = creatives, None
     if imp.pmp is not None and imp.pmp.private_auction == 1:
-        yield Ruled.PRIVATE_AUCTION, shelf.via_deal if deal is not None else 0
-    if deal is not None and deal.wadomain:
-        yield Ruled.DEAL_ADVERTISER, ~shelf.via_deal | shelf.any_of(shelf.domains, _lower(deal.wadomain))
-    yield Ruled.KIND, shelf.kinds[ask.kind]
-    if ask.kind == "banner":
-        assert imp.banner is not None
-        yield from _banner(shelf, imp.banner)
-        blocked = imp.banner.battr
-    elif ask.kind == "video":
-        assert imp.video is not None
-        yield from _media(shelf, imp.video)
-        blocked = imp.video.battr
-    elif ask.kind == "audio":
-        assert imp.audio is not None
-        yield from _media(shelf, imp.audio)
-        blocked = imp.audio.battr
+        left, why = _pass(left, shelf.via_deal if deal is not None else 0, Ruled.PRIVATE_AUCTION, took)
+    if left and deal is not None and deal.wadomain:
+        passing = ~shelf.via_deal | shelf.any_of(shelf.domains, _lower(deal.wadomain))
+        left, why = _pass(left, passing, Ruled.DEAL_ADVERTISER, took)
+    if not left:
+        return 0, why
+    left &= shelf.kinds[ask.kind]
+    if not left:
+        took[Ruled.KIND] += 1
+        return 0, Ruled.KIND
+    if imp.banner is not None and ask.kind == "banner":
+        blocked, (left, why) = imp.banner.battr, _fit_banner(shelf, imp.banner, left, took)
+    elif imp.video is not None and ask.kind == "video":
+        blocked, (left, why) = imp.video.battr, _fit_media(shelf, imp.video, left, took)
+    elif imp.audio is not None and ask.kind == "audio":
+        blocked, (left, why) = imp.audio.battr, _fit_media(shelf, imp.audio, left, took)
     else:
         assert imp.native is not None
         assert ask.native is not None
-        if not answerable(ask.native):
-            yield Ruled.ASSETS, 0
         blocked = imp.native.battr
-    if imp.secure == 1 and shelf.insecure:
-        yield Ruled.SECURE, ~shelf.insecure
-    if blocked and not shelf.attributes.keys().isdisjoint(blocked):
-        yield Ruled.ATTRIBUTE, ~shelf.any_of(shelf.attributes, blocked)
+        if not answerable(ask.native):
+            left, why = _pass(left, 0, Ruled.ASSETS, took)
+    if left and imp.secure == 1 and shelf.insecure:
+        left, why = _pass(left, ~shelf.insecure, Ruled.SECURE, took)
+    if left and blocked and not shelf.attributes.keys().isdisjoint(blocked):
+        left, why = _pass(left, ~shelf.any_of(shelf.attributes, blocked), Ruled.ATTRIBUTE, took)
+    return left, why
 
 
 def sizes_of(banner: Banner) -> list[tuple[int, int]]:
@@ -167,23 +189,29 @@ def sizes_of(banner: Banner) -> list[tuple[int, int]]:
     return sizes
 
 
-def _banner(shelf: Shelf, banner: Banner) -> Iterator[Step]:
-    sizes = sizes_of(banner)
-    if sizes:
-        yield Ruled.SIZE, shelf.any_size | shelf.any_of(shelf.sizes, sizes)
-    elif banner.format:
-        yield Ruled.SIZE, 0
-    if banner.mimes and "text/html" not in banner.mimes:
-        yield Ruled.MIME, 0
+def _fit_banner(shelf: Shelf, banner: Banner, left: int, took: list[int]) -> tuple[int, Ruled | None]:
+    why = None
+    if left & ~shelf.any_size or banner.format:
+        sizes = sizes_of(banner)
+        if sizes:
+            left, why = _pass(left, shelf.any_size | shelf.any_of(shelf.sizes, sizes), Ruled.SIZE, took)
+        elif banner.format:
+            left, why = _pass(left, 0, Ruled.SIZE, took)
+    if left and banner.mimes and "text/html" not in banner.mimes:
+        left, why = _pass(left, 0, Ruled.MIME, took)
+    return left, why
 
 
-def _media(shelf: Shelf, media: Video | Audio) -> Iterator[Step]:
+def _fit_media(shelf: Shelf, media: Video | Audio, left: int, took: list[int]) -> tuple[int, Ruled | None]:
+    why = None
     if media.mimes:
-        yield Ruled.MIME, shelf.any_of(shelf.mimes, media.mimes)
-    if protocol_of(media.protocols) is None:
-        yield Ruled.PROTOCOL, 0
-    if media.minduration > 0 or media.maxduration is not None or media.rqddurs:
-        yield Ruled.DURATION, sum(which for length, which in shelf.durations.items() if lasting(length, media))
+        left, why = _pass(left, shelf.any_of(shelf.mimes, media.mimes), Ruled.MIME, took)
+    if left and protocol_of(media.protocols) is None:
+        left, why = _pass(left, 0, Ruled.PROTOCOL, took)
+    if left and (media.minduration > 0 or media.maxduration is not None or media.rqddurs):
+        passing = sum(which for length, which in shelf.durations.items() if lasting(length, media))
+        left, why = _pass(left, passing, Ruled.DURATION, took)
+    return left, why
 
 
 def lasting(length_s: int | None, media: Video | Audio) -> int | None:
@@ -198,15 +226,3 @@ def lasting(length_s: int | None, media: Video | Audio) -> int | None:
         length_s = min(max(USUAL_S, least), most)
         return length_s if length_s >= max(1, least) else None
     return length_s if least <= length_s <= most else None
-
-
-def keep(steps: Iterable[Step], creatives: int, took: list[int]) -> tuple[int, Ruled | None]:
-    """What of *creatives* passes every step, and the reason when that is nothing; *took* counts who took any away."""
-    for reason, passing in steps:
-        left = creatives & passing
-        if left != creatives:
-            took[reason] += 1
-            if not left:
-                return 0, reason
-            creatives = left
-    return creatives, None

@@ -180,12 +180,12 @@ class Service:
         base = f"{self.public_url}/openrtb2"
         notices = f"{base}/notice"
         return Links(
-            nurl=f"{notices}/win?{queries[Kind.WIN]}",
-            burl=f"{notices}/billing?{queries[Kind.BILLING]}",
-            lurl=f"{notices}/loss?{queries[Kind.LOSS]}",
+            nurl=f"{notices}/win?{queries.win}",
+            burl=f"{notices}/billing?{queries.billing}",
+            lurl=f"{notices}/loss?{queries.loss}",
             seen=f"{base}/event/{bid_id}/impression",
             event=f"{base}/event/{bid_id}/",
-            click=f"{notices}/click?{queries[Kind.CLICK]}",
+            click=f"{notices}/click?{queries.click}",
         )
 
     async def notice(self, http: web.Request) -> web.Response:
