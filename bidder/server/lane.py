@@ -29,6 +29,7 @@ IDLE_S = 75.0
 """After this long without a request a connection is closed."""
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*")
 _STARTS = {b"POST /openrtb2/bid HTTP/1.1": False, b"POST /openrtb2/bid?nbr=1 HTTP/1.1": True}
+_BEGINNING = b"POST /openrtb2/bid"
 _UNUSUAL = {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"connection", b"trailer", b"te"}
 _log = logging.getLogger("bidlab.lane")
 
@@ -121,7 +122,7 @@ class Lanes:
         if self._timer is not None:
             self._timer.cancel()
         for lane in list(self.open):
-            lane.transport.close()
+            lane.give_up()
 
     def _sweep(self) -> None:
         """Close what has been idle too long, now and from now on."""
@@ -182,20 +183,30 @@ class Lane(asyncio.Protocol):
         lanes, at = self._lanes, 0
         while at < len(data):
             end = data.find(b"\r\n\r\n", at, at + LONGEST_HEAD)
+            if end < 0 and len(data) - at < LONGEST_HEAD and _BEGINNING.startswith(data[at : at + len(_BEGINNING)]):
+                self._wait(data[at:], 1)
+                return
             head = lanes.head(data[at:end]) if end > 0 else None
             if head is None:
                 self._hand_over(data[at:])
                 return
             last = end + 4 + head.length
             if len(data) < last:
-                self._parts.append(data[at:])
-                self._missing = last - len(data)
+                self._wait(data[at:], last - len(data))
                 return
             self._answer(head, data[end + 4 : last])
             at = last
 
+    def _wait(self, part: bytes, missing: int) -> None:
+        """Keep what has come until at least *missing* more bytes are there."""
+        self._parts.append(part)
+        self._missing = missing
+
     def give_up(self) -> None:
         """Close the connection, telling a client that is in the middle of a request why."""
+        if self.transport.get_write_buffer_size():  # it does not even read what it has been told
+            self.transport.abort()
+            return
         if self.waiting:
             self.transport.write(self._lanes.response(408, b"", False))
         self.transport.close()

@@ -20,6 +20,7 @@ from bidder.desk import REMEMBER_S, Desk
 from bidder.policy import Ruled
 from bidder.server.app import Service
 from bidder.server.body import LARGEST_BODY
+from bidder.server.lane import Lanes
 from bidder.server.serve import Timers, WallClock, address_of, lanes_of, listen, runner_of
 from bidder.server.signing import Signer
 from openrtb.codes import NoBidReason
@@ -39,8 +40,9 @@ REQUEST: dict[str, Any] = {
 class Client:
     """A service, its desk and somebody who calls it."""
 
-    def __init__(self, service: Service, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, service: Service, http: aiohttp.ClientSession, url: str, lanes: Lanes | None = None) -> None:
         self.service, self.desk, self.http, self.url = service, service.desk, http, url
+        self.lanes = lanes or Lanes(service.reply, asyncio.Protocol)
         self.wall_s = 1e9
         """What the signer takes for the time."""
 
@@ -95,7 +97,7 @@ async def serving(made: Desk) -> AsyncIterator[Client]:
     service.public_url = address_of("127.0.0.1", server.sockets[0].getsockname()[1])
     try:
         async with aiohttp.ClientSession(auto_decompress=False) as http:
-            client = Client(service, http, service.public_url)
+            client = Client(service, http, service.public_url, lanes)
             yield client
     finally:
         server.close()
