@@ -111,6 +111,10 @@ class Shelf:
             words = self._among[creatives] = np.packbits(flags, bitorder="little").view("<u8").astype(np.uint64)
         return words
 
+    def own(self, campaign_ix: int) -> int:
+        """The campaign's creatives."""
+        return self._own[campaign_ix]
+
     def first(self, creatives: int, campaign_ix: int) -> CreativePlan:
         """The campaign's first creative in the set, which holds one."""
         own = creatives & self._own[campaign_ix]

@@ -123,16 +123,16 @@ class Desk:
         self.ruled = [0] * len(Ruled)
         """How often each rule of a seller's took creatives out."""
         self.shelf = Shelf(plans)
-        self._press = Press()
+        self.press = Press()
         self.seat = seat
         self.no_bids: dict[int, int] = {}
         """How often each no-bid code was the answer."""
-        self._gate = Gate(vendor_id)
-        self._currency = currency
+        self.gate = Gate(vendor_id)
+        self.currency = currency
         self._campaign_ids = tuple(plan.campaign_id for plan in plans)
-        self._codec = Codec(directory, audience, currency, seat)
+        self.codec = Codec(directory, audience, currency, seat)
         self._audience = audience
-        self._rows = audience.rows
+        self.rows = audience.rows
         self._products = {name: k for k, name in enumerate(directory.products)}
         self._via_deal = [bool(plan.target.deals) for plan in plans]
         self._clock = clock
@@ -144,7 +144,7 @@ class Desk:
         self._signals = np.zeros(max(1, private), np.int64)
         self._room = 0
         nobody = self.shelf.among(0)
-        self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons, nobody)
+        self._offer_kernel = direct(offer, book, self.rows, self._impression, 0, self._signals, self.reasons, nobody)
         self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
         self._release_kernel = direct(release, book, 0, 0, 0, 0)
 
@@ -172,10 +172,10 @@ class Desk:
         self.counts.requests += 1
         bids: list[Bid] = []
         problems: list[str] = []
-        shown, ruled = general(self.shelf, request, self._currency, self.seat, self.ruled)
+        shown, ruled = general(self.shelf, request, self.currency, self.seat, self.shelf.all, self.ruled)
         furthest = _NOTHING if ruled is None else ruled.nbr
         broken = not request.imp
-        known = self._gate.open(request)
+        known = self.gate.open(request)
         self.counts.unconsented += request.user is not None and not known
         for i, imp in enumerate(request.imp if shown else ()):
             try:
@@ -189,12 +189,12 @@ class Desk:
             if bid is not None:
                 bids.append(bid)
         if bids:
-            response = self._codec.response(request, bids)
+            response = self.codec.response(request, bids)
         elif broken:
             self.counts.invalid += 1
-            response = self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
+            response = self.codec.refusal(request, NoBidReason.INVALID_REQUEST)
         else:
-            response = self._codec.refusal(request, furthest if furthest >= 0 else nbr_of(NOT_TARGETED))
+            response = self.codec.refusal(request, furthest if furthest >= 0 else nbr_of(NOT_TARGETED))
         if response.nbr is not None:
             self.no_bids[response.nbr] = self.no_bids.get(response.nbr, 0) + 1
         return replace(response, ext=ResponseExt(problems)) if problems else response
@@ -222,7 +222,7 @@ class Desk:
         """The bid for one impression, or none and why: the no-bid code that came furthest."""
         furthest = _NOTHING
         for ask in asks(imp, native):
-            seen = self._codec.read(request, imp, ask.kind, known, now_s, self._impression)
+            seen = self.codec.read(request, imp, ask.kind, known, now_s, self._impression)
             if seen is None:
                 self.ruled[Ruled.UNKNOWN_PLACE] += 1
                 return None, Ruled.UNKNOWN_PLACE.nbr
@@ -252,7 +252,7 @@ class Desk:
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
         campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
-            self.book, self._rows, self._impression, 0, self._signals, self.reasons, self.shelf.among(creatives)
+            self.book, self.rows, self._impression, 0, self._signals, self.reasons, self.shelf.among(creatives)
         )
         if campaign_ix < 0:
             return None, reason
@@ -266,8 +266,8 @@ class Desk:
             self._release(made)
             made.state = State.LOST
         campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
-        deal_id = self._codec.deal_id(deal_ix)
-        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of, self._press), reason
+        deal_id = self.codec.deal_id(deal_ix)
+        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of, self.press), reason
 
     async def notice(self, notice: Notice) -> Heard:
         """Take in a notice; hearing it again changes nothing."""

@@ -88,8 +88,10 @@ def asks(imp: Imp, native: NativeRequest | None) -> list[Ask]:
     return found
 
 
-def general(shelf: Shelf, request: BidRequest, currency: str, seat: str, took: list[int]) -> tuple[int, Ruled | None]:
-    """The creatives that pass what holds for every impression of a request, and why there are none.
+def general(
+    shelf: Shelf, request: BidRequest, currency: str, seat: str, creatives: int, took: list[int]
+) -> tuple[int, Ruled | None]:
+    """What of *creatives* passes what holds for every impression of a request, and why nothing does.
 
     Currency, seat, blocked advertisers, apps and categories. *took* counts for each `Ruled` how often it took any away.
     """
@@ -99,7 +101,7 @@ def general(shelf: Shelf, request: BidRequest, currency: str, seat: str, took: l
     if (request.wseat and seat not in request.wseat) or (request.bseat and seat in request.bseat):
         took[Ruled.SEAT] += 1
         return 0, Ruled.SEAT
-    left, why = shelf.all, None
+    left, why = creatives, None
     if request.badv:
         blocked = _lower(request.badv)
         if not shelf.domains.keys().isdisjoint(blocked):

@@ -174,9 +174,16 @@ class Service:
             self.desk.give_up(bid.id)
         return BidResponse(response.id, cur=response.cur, nbr=NoBidReason.INSUFFICIENT_TIME)
 
+    def rehearsed(self, bid_id: str) -> Links:
+        """The addresses of a bid that was never made: what they cost and how long they are."""
+        return self._addresses(bid_id, Ticket(bid_id, 0, 0, 0, 0, 0, 0, 0))
+
     def _links(self, bid_id: str) -> Links:
         """The addresses of a bid."""
-        queries = self._signer.queries(self.accounts.ticket(bid_id), REMEMBER_S)
+        return self._addresses(bid_id, self.accounts.ticket(bid_id))
+
+    def _addresses(self, bid_id: str, ticket: Ticket) -> Links:
+        queries = self._signer.queries(ticket, REMEMBER_S)
         base = f"{self.public_url}/openrtb2"
         notices = f"{base}/notice"
         return Links(

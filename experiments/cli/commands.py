@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
     from experiments.cli.audience import audience
+    from experiments.cli.explain import explain
     from experiments.cli.init import init
     from experiments.cli.replay import replay
     from experiments.cli.run import run
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("replay")(_interruptible(replay))
+    app.command("explain")(_interruptible(explain))
     app.add_typer(audience, name="dmp")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
