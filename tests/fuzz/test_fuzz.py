@@ -50,7 +50,7 @@ def test_any_change_of_bytes(number: int, seed: dict[str, object]) -> None:
 
 
 def test_mangled_heads_over_a_socket() -> None:
-    """Whatever a client sends, it gets an answer that is no 5xx, or is waited for or hung up on, and the next client is served."""
+    """Whatever a client sends, it gets an answer that is no 5xx or is waited for, and the next client is served."""
     luck = random.Random(3)
     whole = post(json.dumps(REQUEST).encode(), b"x-openrtb-version: 2.6", b"Accept-Encoding: gzip")
     head, _, body = whole.partition(b"\r\n\r\n")
