@@ -46,7 +46,7 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "landscape": _landscape(setting, ledger),
         "reach": _reach(ledger, names),
         "slots": _slots(setting, ledger),
-        "campaigns": _campaigns(setting, ledger, book, names),
+        "campaigns": campaign_columns(setting, ledger, book, names),
     }
 
 
@@ -183,7 +183,8 @@ def _slots(setting: Setting, ledger: Ledger) -> Columns:
     }
 
 
-def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str]) -> Columns:
+def campaign_columns(setting: Setting, ledger: Ledger, book: Book, names: list[str]) -> Columns:
+    """Columns of the table of campaigns; *names* are their ids in the order of the plans."""
     shown, bought, count = ledger.exposures, ledger.purchases, len(names)
     by = shown["campaign_ix"]
     caused = bought[bought["caused_by_ix"] >= 0]
