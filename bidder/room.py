@@ -12,10 +12,6 @@ LINE_BYTES = 64
 """Of a cache line: rows that divide or fill lines never lie across more of them than they must."""
 
 
-LINE_BYTES = 64
-"""Of a cache line: rows that divide or fill lines never lie across more of them than they must."""
-
-
 def blank_rows(count: int, row: np.dtype[np.void]) -> NDArray[np.void]:
     """row[count], every byte zero, from the start of a cache line on; *row* is a multiple of eight bytes long.
 
