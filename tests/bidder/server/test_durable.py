@@ -21,6 +21,7 @@ from bidder.desk import Desk
 from bidder.errors import ServeError
 from bidder.plan import CampaignPlan, CapPlan, TargetPlan
 from bidder.server.app import Service
+from bidder.server.campaigns import Campaigns
 from bidder.server.durable import Durable
 from bidder.server.serve import WallClock, compile_kernels, runner_of
 from bidder.server.signing import Signer
@@ -192,6 +193,38 @@ def test_two_workers_share_a_budget_and_any_of_them_takes_any_notice(tmp_path: P
             assert a.desk.counts.wins + b.desk.counts.wins == sum(bids.values()) == 20
             assert await maybe_bid(a) is None
             assert await maybe_bid(b) is None
+
+    asyncio.run(main())
+    state.close()
+
+
+def test_a_smaller_budget_holds_for_all_workers_at_once(tmp_path: Path) -> None:
+    """What they have leased goes back, so that the next bids already keep to it; what is in flight is paid for."""
+    large, small = plan(total_nanos=100 * CPM), plan(total_nanos=12 * CPM)
+    state = state_of(tmp_path, large)
+
+    async def main() -> None:
+        async with worker(state, large, workers=2) as a, worker(state, large, workers=2) as b:
+            burls = [(await a.bid())["burl"], (await b.bid())["burl"]]
+            assert all(client.desk.book.campaigns["total_nanos"][0] > 12 * CPM for client in (a, b))
+            for client in (a, b):
+                campaigns = Campaigns(
+                    client.desk,
+                    client.service.accounts,
+                    (large,),
+                    DIRECTORY,
+                    lambda: 0.0,
+                    lambda: ((small,), DIRECTORY),
+                )
+                await campaigns.reload()
+            for _ in range(10):
+                burls += [bid["burl"] for client in (a, b) if (bid := await maybe_bid(client)) is not None]
+                await asyncio.sleep(0.05)
+            for burl in burls:
+                url = a.url + burl[burl.index("/openrtb2") :]
+                assert await a.get(priced(url, "2.0")) == 204
+            assert 2 <= len(burls) <= 6
+            assert a.held() == (len(burls) * 2 * CPM, 0)
 
     asyncio.run(main())
     state.close()
