@@ -144,15 +144,21 @@ def series(kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_work
     total_eur = totals_eur(kills)
     began_s, unsure = time.monotonic(), 0
     service = Service(folder, port, workers, total_eur)
-    for _ in range(kills):
-        asyncio.run(_life(exchange, service, luck, only_a_worker))
-        if service.process.poll() is not None:
-            service = Service(folder, port, workers, total_eur)
-        booked, _ = disk(folder, total_eur)
-        compare(exchange.books, booked, settled=False)
-        unsure += len(set(booked) - set(exchange.books.acknowledged))
-    asyncio.run(exchange.settle())
-    service.end()
+    try:
+        for k in range(kills):
+            asyncio.run(_life(exchange, service, luck, only_a_worker))
+            if service.process.poll() is not None:
+                service = Service(folder, port, workers, total_eur)
+            booked, _ = disk(folder, total_eur)
+            compare(exchange.books, booked, settled=False)
+            unsure += len(set(booked) - set(exchange.books.acknowledged))
+            if sys.stderr.isatty():
+                print(f"\r{k + 1} of {kills} kills", end="", file=sys.stderr, flush=True)
+        asyncio.run(exchange.settle())
+        service.end()
+    finally:
+        if service.process.poll() is None:
+            service.kill()
     booked, spent = disk(folder, total_eur)
     compare(exchange.books, booked, settled=True)
     told = exchange.books
