@@ -141,8 +141,7 @@ def _serve_together(setting: Setting, state: State, options: Options, say: str) 
         service, clock = make_service(setting, state, shared, number)
 
         def ready(address: str) -> None:
-            crew.watch_parent()
-            voice.ready()
+            crew.settle_in(voice)
 
         _run(service, clock, setting, shared, ready)
         voice.counted(_counts(service))

@@ -72,8 +72,7 @@ class Service:
 
     def workers(self) -> list[int]:
         """Ids of the processes it started."""
-        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
-        return [int(pid) for pid in listed.stdout.split()]
+        return children(self.process.pid)
 
     def end(self) -> str:
         """SIGTERM; what it said in the end."""
@@ -82,6 +81,12 @@ class Service:
         if self.process.returncode != 0:
             raise Broken(f"it ended with {self.process.returncode}: {err}")
         return out
+
+
+def children(pid: int) -> list[int]:
+    """Ids of the processes a process has started."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
+    return [int(child) for child in listed.stdout.split()]
 
 
 def free_port() -> int:
