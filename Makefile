@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test crash test-nojit lint bench bars constraints clean
+.PHONY: help venv demo test crash test-nojit lint bench bars romi-bars constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench: venv      ## auctions per CPU-second, nanoseconds per stage, peak memory
 bars: venv       ## what the program promises: theory, parity, conservation, reference numbers, speed
 	$(BIN)/python -m pytest -v tests/theory tests/parity tests/conservation tests/experiments/replay
 	$(BIN)/python -m benchmarks
+
+romi-bars: venv  ## what the money bought, at full size: theory, coverage, speed (about ten minutes)
+	$(BIN)/python -m pytest -v -s benchmarks/test_romi_bars.py
 
 constraints:     ## pin every dependency again, with hashes and without index addresses
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools

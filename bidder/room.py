@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from bidder.core.book import LARGEST_BLOCK, MEMORY_USED, Book
 from bidder.core.memory import SMALLEST_BLOCK
 
-
 LINE_BYTES = 64
 """Of a cache line: rows that divide or fill lines never lie across more of them than they must."""
 

@@ -49,7 +49,7 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "reach": _reach(ledger, names),
         "slots": _slots(setting, ledger),
         "data_costs": _data_costs(more, names),
-        "campaigns": _campaigns(setting, ledger, book, names, more),
+        "campaigns": campaign_columns(setting, ledger, book, names, more),
     }
 
 
@@ -197,7 +197,8 @@ def _data_costs(more: Exposed, names: list[str]) -> Columns:
     }
 
 
-def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str], more: Exposed) -> Columns:
+def campaign_columns(setting: Setting, ledger: Ledger, book: Book, names: list[str], more: Exposed) -> Columns:
+    """Columns of the table of campaigns; *names* are their ids in the order of the plans."""
     shown, bought, count = ledger.exposures, ledger.purchases, len(names)
     by = shown["campaign_ix"]
     caused = bought[bought["caused_by_ix"] >= 0]

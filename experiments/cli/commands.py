@@ -17,13 +17,17 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.audience import audience
     from experiments.cli.init import init
     from experiments.cli.replay import replay
+    from experiments.cli.romi import romi
     from experiments.cli.run import run
     from experiments.cli.serve import serve
+    from experiments.cli.sweep import sweep
     from experiments.cli.validate import validate
 
     app.command("init")(_interruptible(init))
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
+    app.command("romi")(_interruptible(romi))
+    app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))
     app.add_typer(audience, name="dmp")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
