@@ -19,7 +19,7 @@ from bidder.codec import nbr_of
 from bidder.core.codes import CAPPED
 from bidder.desk import Desk
 from bidder.errors import ServeError
-from bidder.plan import CampaignPlan, CapPlan, TargetPlan
+from bidder.plan import CampaignPlan, CapPlan, PacePlan, TargetPlan
 from bidder.server.app import Service
 from bidder.server.campaigns import Campaigns
 from bidder.server.durable import Durable
@@ -228,6 +228,33 @@ def test_a_smaller_budget_holds_for_all_workers_at_once(tmp_path: Path) -> None:
 
     asyncio.run(main())
     state.close()
+
+
+def test_pacing_goes_on_where_it_stood(tmp_path: Path) -> None:
+    """Reading the notices again does not count as auctions; another pacing begins anew."""
+    paced = plan(total_nanos=BIG, pacing=PacePlan("adaptive", 0.5, 50.0, 1e-7, auctions=10_000.0))
+    stood: list[float] = []
+
+    async def spend(client: Client) -> None:
+        for _ in range(4):
+            assert await client.get(priced((await client.bid())["burl"], "0.5")) == 204
+        client.service.accounts.tick()
+        row = client.desk.book.campaigns[0]
+        stood.extend([float(row["mu"]), float(row["multiplier"]), float(row["entered"])])
+        assert row["entered"] == 4
+        assert row["mu"] != 0.5
+
+    async def look(client: Client) -> None:
+        row = client.desk.book.campaigns[0]
+        assert [float(row[name]) for name in ("mu", "multiplier", "entered")] == stood
+        assert row["spent_nanos"] == 4 * CPM // 2
+
+    async def anew(client: Client) -> None:
+        assert client.desk.book.campaigns["mu"][0] == 0.25
+
+    served(tmp_path, spend, paced)
+    served(tmp_path, look, paced)
+    served(tmp_path, anew, plan(total_nanos=BIG, pacing=PacePlan("adaptive", 0.25, 50.0, 1e-7, auctions=10_000.0)))
 
 
 def test_conversions_are_signed_and_credited_once(tmp_path: Path) -> None:
