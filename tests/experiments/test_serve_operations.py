@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.crash.series import children
 from tests.experiments.test_serve_command import REQUEST, call
@@ -100,6 +101,7 @@ async def traffic(url: str, seconds: float) -> Counter[int | str]:
     return statuses
 
 
+@pytest.mark.slow
 def test_campaigns_change_under_load_and_no_request_is_dropped(tmp_path: Path) -> None:
     with service(tmp_path, "--log-level", "info") as (process, url, file):
         settled(url, {2.0})
