@@ -22,6 +22,7 @@ from bidder.core.book import IMPRESSION, Book
 from bidder.core.codes import NOT_TARGETED, REASONS
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
+from bidder.core.pacing import pace_auction
 from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win
 from bidder.creatives import Shelf
 from bidder.markup.press import Press
@@ -360,6 +361,9 @@ class Desk:
             self._release(made)
         if made is not None:
             made.state = State.WON
+            pace_auction(
+                self.book.campaigns, spend.campaign_ix, spend.price_nanos, 0
+            )  # its auction is taken in already
         self._book_spend(self.book, *spend, heard_s)
 
     @cached_property

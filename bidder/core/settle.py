@@ -114,10 +114,12 @@ def late_win(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_n
 def book_spend(
     book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, bid_day_ix: int, now_s: float
 ) -> None:
-    """Book a bought impression that holds nothing in this book and that was found affordable elsewhere."""
+    """Book a bought impression that holds nothing in this book and that was found affordable elsewhere.
+
+    Pacing does not hear of it: it answers for the auctions of this book.
+    """
     _enter_day(book, campaign_ix, bid_day_ix)
     _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, bid_day_ix, now_s)
-    pace_auction(book.campaigns, campaign_ix, price_nanos, 0)
 
 
 @kernel

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.book import BID_PRICE, Book
+from bidder.core.codes import PACE_ADAPTIVE, PACE_MULTIPLICATIVE
 from bidder.desk import Desk, Heard, Spend
 from bidder.errors import NotKept, ServeError
 from bidder.plan import CampaignPlan
@@ -38,6 +39,11 @@ SYNC_EVERY_S = 0.1
 """How often a worker without notices hears what others heard, and asks for more to spend or gives back."""
 TELL_EVERY_S = 1.0
 """How often a worker tells the others its metrics."""
+PACED = (
+    *("mu", "multiplier", "pace_target_nanos", "entered", "tick_entered", "tick_spent_nanos", "tick_s"),
+    *("pid_integral", "pid_error"),
+)
+"""Where pacing stands: fields of a campaign's row."""
 LEASE_PART = 8
 """A worker wants this part of its share of what is left of a budget: what a crash may hold back for a while."""
 LEASE_BIDS = 8
@@ -79,6 +85,7 @@ class Durable:
         """Work for *plans*, which the desk's book holds at the same positions."""
         self._numbers = [numbers[plan.campaign_id] for plan in plans]
         self._ix = {no: ix for ix, no in enumerate(self._numbers)}
+        self._pacings = [repr(plan.pacing) for plan in plans]
         self._totals = np.array([plan.total_nanos for plan in plans], np.int64)
 
     def _recover(self) -> int:
@@ -88,6 +95,7 @@ class Durable:
         for seq, entry in self._store.notices():
             self._apply(entry)
             last = seq
+        self._recover_pacing()
         return last
 
     def ticket(self, bid_id: str) -> Ticket:
@@ -333,9 +341,36 @@ class Durable:
         self._store.close()
 
     def tick(self) -> None:
-        """The desk's tick; pacing is to see budgets, not leases."""
+        """The desk's tick; pacing is to see budgets, not leases, and is written down."""
         campaigns = self._desk.book.campaigns
         ceilings = campaigns["total_nanos"].copy()
-        campaigns["total_nanos"] = self._totals
+        campaigns["total_nanos"] = self._paced_totals()
         self._desk.tick()
         campaigns["total_nanos"] = ceilings
+        self._writer.submit(self._write_pacing(), lambda _: None, self._failed)
+
+    def _paced_totals(self) -> NDArray[np.int64]:
+        """int64[C]: budgets as pacing is to see them. By mu it steers what the worker's own auctions spend, so it sees
+        the worker's share of what is left; by PID what all spend."""
+        campaigns = self._desk.book.campaigns
+        spent, by_mu = campaigns["spent_nanos"], np.isin(campaigns["pace"], (PACE_ADAPTIVE, PACE_MULTIPLICATIVE))
+        share: NDArray[np.int64] = np.where(by_mu, spent + (self._totals - spent) // self._workers, self._totals)
+        return share
+
+    def _write_pacing(self) -> Callable[[Session], None]:
+        """A job that writes down where pacing stands."""
+        campaigns = self._desk.book.campaigns
+        told = [
+            (msgspec.json.encode([self._pacings[c], [float(campaigns[name][c]) for name in PACED]]), self._numbers[c])
+            for c in np.flatnonzero(campaigns["pace"] >= PACE_ADAPTIVE).tolist()
+        ]
+        return lambda session: session.set_pacing(told)
+
+    def _recover_pacing(self) -> None:
+        """Go on pacing where the last worker that wrote it down stood, campaigns with another pacing now excepted."""
+        campaigns, known = self._desk.book.campaigns, self._store.pacing()
+        for campaign_ix, number in enumerate(self._numbers):
+            pacing, values = msgspec.json.decode(known.get(number, b'["",[]]'))
+            if pacing == self._pacings[campaign_ix]:
+                for name, value in zip(PACED, values, strict=True):
+                    campaigns[name][campaign_ix] = value

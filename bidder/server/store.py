@@ -28,7 +28,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS campaigns (
     no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, total INTEGER NOT NULL, daily INTEGER NOT NULL,
-    paused INTEGER NOT NULL DEFAULT 0, spent INTEGER NOT NULL DEFAULT 0);
+    paused INTEGER NOT NULL DEFAULT 0, spent INTEGER NOT NULL DEFAULT 0, pacing BLOB);
 CREATE TABLE IF NOT EXISTS days (
     campaign INTEGER, day_ix INTEGER, spent INTEGER NOT NULL, PRIMARY KEY (campaign, day_ix)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS workers (
@@ -95,6 +95,10 @@ class Store:
         """Number, nanos spent and whether it is paused, by campaign id."""
         rows = self._db.execute("SELECT id, no, spent, paused FROM campaigns")
         return {id_: (no, spent, bool(paused)) for id_, no, spent, paused in rows}
+
+    def pacing(self) -> dict[int, bytes]:
+        """Where pacing stood, by campaign number."""
+        return dict(self._db.execute("SELECT no, pacing FROM campaigns WHERE pacing IS NOT NULL"))
 
     def stats(self) -> list[tuple[int, bytes]]:
         """What living workers had to tell, by their number."""
@@ -265,6 +269,10 @@ class Session:
             assert account is not None
             overdrawn[id_] = max(0, -self._room(numbers[id_], account))
         return numbers, overdrawn
+
+    def set_pacing(self, told: Sequence[tuple[bytes, int]]) -> None:
+        """Where pacing stands, each with a campaign's number."""
+        self._db.executemany("UPDATE campaigns SET pacing = ? WHERE no = ?", told)
 
     def set_stats(self, stats: bytes) -> None:
         """What the worker has to tell the others."""

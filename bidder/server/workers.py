@@ -128,19 +128,22 @@ class Crew:
             os.close(self._life)
             for worker in self._workers.values():
                 os.close(worker.pipe)
-            # A terminal sends SIGINT to all of them; the parent alone hears it and passes on a SIGTERM.
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS - {signal.SIGINT})
+            # A terminal sends SIGINT to all of them; the parent alone hears it and passes on a SIGTERM. SIGHUP must
+            # wait until somebody listens for it (`settle_in`).
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
             self._work(number, voice)
             code = 0
         except ServeError as error:
             voice.failed(str(error))
         except BaseException:
-            _log.exception("worker failed", extra={"data": {"worker": number}})
+            _log.exception("worker failed", extra={"data": {"number": number}})
         finally:
             os._exit(code)
 
-    def watch_parent(self) -> None:
-        """In a worker, on its loop: end as on SIGTERM when the parent is gone."""
+    def settle_in(self, voice: Voice) -> None:
+        """In a worker, on its loop, when it takes requests and listens for signals: say so; from now on end as on
+        SIGTERM when the parent is gone. One that replaces another first does what SIGHUP asks for, because the others
+        may have done so since the parent began."""
         loop = asyncio.get_running_loop()
 
         def gone() -> None:
@@ -148,6 +151,10 @@ class Crew:
             os.kill(os.getpid(), signal.SIGTERM)
 
         loop.add_reader(self._lifeline, gone)
+        if self.replaced:
+            os.kill(os.getpid(), signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        voice.ready()
 
     def _hear_ready(self, worker: _Worker) -> None:
         with os.fdopen(os.dup(worker.pipe), "rb") as pipe:
@@ -174,7 +181,7 @@ class Crew:
             if status == 0:
                 continue
             self._bury(worker.number)
-            _log.warning("worker died", extra={"data": {"worker": worker.number, "status": status}})
+            _log.warning("worker died", extra={"data": {"number": worker.number, "status": status}})
             if not self._stopping:
                 if time.monotonic() - worker.began_s < RESTLESS_S:
                     time.sleep(RESTLESS_S)

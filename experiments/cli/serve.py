@@ -118,8 +118,14 @@ def _serve(folder: Path | None, options: Options) -> str:
         return _serve_together(setting, state, options, say)
     service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker())
     _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
-    spent = service.desk.book.campaigns["spent_nanos"].tolist()
-    return _summary(_counts(service), setting, dict(zip((p.campaign_id for p in setting.plans), spent, strict=True)))
+    assert service.campaigns is not None
+    plans, spent = service.campaigns.plans, service.desk.book.campaigns["spent_nanos"].tolist()
+    return _summary(
+        _counts(service),
+        plans,
+        dict(zip((plan.campaign_id for plan in plans), spent, strict=True)),
+        setting.scenario.currency,
+    )
 
 
 def _serve_together(setting: Setting, state: State, options: Options, say: str) -> str:
@@ -137,8 +143,7 @@ def _serve_together(setting: Setting, state: State, options: Options, say: str) 
         service, clock = make_service(setting, state, shared, number)
 
         def ready(address: str) -> None:
-            crew.watch_parent()
-            voice.ready()
+            crew.settle_in(voice)
 
         _run(service, clock, setting, shared, ready)
         voice.counted(_counts(service))
@@ -147,7 +152,7 @@ def _serve_together(setting: Setting, state: State, options: Options, say: str) 
     address = address_of(shared.host, shared.port)
     with kept:
         crew.run(lambda: print(f"{say} {address}/openrtb2/bid", flush=True))
-    return _summary(crew.counts, setting, state.spent())
+    return _summary(crew.counts, setting.plans, state.spent(), setting.scenario.currency)
 
 
 def _run(service: Service, clock: WallClock, setting: Setting, options: Options, ready: Callable[[str], None]) -> None:
@@ -255,14 +260,16 @@ def _counts(service: Service) -> dict[str, int]:
     }
 
 
-def _summary(counts: Mapping[str, int], setting: Setting, spent_nanos: Mapping[str, int]) -> str:
+def _summary(
+    counts: Mapping[str, int], plans: Sequence[CampaignPlan], spent_nanos: Mapping[str, int], currency: str
+) -> str:
     """What came and what was spent, by campaign."""
     n = defaultdict(int, counts)
     lines = [
         f"{n['requests']:,} requests, {n['malformed']:,} malformed, {n['late']:,} too late; "
         f"{n['bids']:,} bids, {n['wins']:,} billed, {n['expired']:,} expired, {n['bad_notices']:,} bad notices"
     ]
-    for plan in setting.plans:
+    for plan in plans:
         spent, total = nanos_to_units(spent_nanos[plan.campaign_id]), nanos_to_units(plan.total_nanos)
-        lines.append(f"{plan.campaign_id}: {spent:.9f} of {total:,.2f} {setting.scenario.currency}")
+        lines.append(f"{plan.campaign_id}: {spent:.9f} of {total:,.2f} {currency}")
     return "\n".join(lines)

@@ -72,8 +72,7 @@ class Service:
 
     def workers(self) -> list[int]:
         """Ids of the processes it started."""
-        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
-        return [int(pid) for pid in listed.stdout.split()]
+        return children(self.process.pid)
 
     def end(self) -> str:
         """SIGTERM; what it said in the end."""
@@ -82,6 +81,12 @@ class Service:
         if self.process.returncode != 0:
             raise Broken(f"it ended with {self.process.returncode}: {err}")
         return out
+
+
+def children(pid: int) -> list[int]:
+    """Ids of the processes a process has started."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
+    return [int(child) for child in listed.stdout.split()]
 
 
 def free_port() -> int:
@@ -144,15 +149,21 @@ def series(kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_work
     total_eur = totals_eur(kills)
     began_s, unsure = time.monotonic(), 0
     service = Service(folder, port, workers, total_eur)
-    for _ in range(kills):
-        asyncio.run(_life(exchange, service, luck, only_a_worker))
-        if service.process.poll() is not None:
-            service = Service(folder, port, workers, total_eur)
-        booked, _ = disk(folder, total_eur)
-        compare(exchange.books, booked, settled=False)
-        unsure += len(set(booked) - set(exchange.books.acknowledged))
-    asyncio.run(exchange.settle())
-    service.end()
+    try:
+        for k in range(kills):
+            asyncio.run(_life(exchange, service, luck, only_a_worker))
+            if service.process.poll() is not None:
+                service = Service(folder, port, workers, total_eur)
+            booked, _ = disk(folder, total_eur)
+            compare(exchange.books, booked, settled=False)
+            unsure += len(set(booked) - set(exchange.books.acknowledged))
+            if sys.stderr.isatty():
+                print(f"\r{k + 1} of {kills} kills", end="", file=sys.stderr, flush=True)
+        asyncio.run(exchange.settle())
+        service.end()
+    finally:
+        if service.process.poll() is None:
+            service.kill()
     booked, spent = disk(folder, total_eur)
     compare(exchange.books, booked, settled=True)
     told = exchange.books

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.crash.series import Service, free_port, series, totals_eur
+
+pytestmark = pytest.mark.slow
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_overspent(tmp_path: Path) -> None:

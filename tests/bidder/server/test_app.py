@@ -24,7 +24,7 @@ from bidder.server.lane import Lanes
 from bidder.server.serve import Timers, WallClock, address_of, lanes_of, listen, runner_of
 from bidder.server.signing import Signer
 from openrtb.codes import NoBidReason
-from tests.bidder.test_desk import CPM, desk, plan
+from tests.bidder.test_desk import CPM, Clock, desk, plan
 from tests.openrtb.test_decode import SEEDS, rows_of
 
 IMP = {"id": "1", "banner": {"w": 300, "h": 250}, "tagid": "paper/top", "bidfloor": 0.5}
@@ -219,6 +219,22 @@ def test_bids_nobody_answers_are_released_by_the_clock_alone() -> None:
         timers.stop()
         assert clock() >= 1.0
         assert made.counts.expired == 1
+
+    served(story, made)
+
+
+def test_a_disputed_bill_is_disputed_however_often_it_comes() -> None:
+    clock = Clock()
+    made = desk(plan(), clock=clock)
+
+    async def story(client: Client) -> None:
+        first = [await client.bid() for _ in range(5)]
+        clock.now_s += 11.0
+        for _ in range(5):
+            await client.bid()
+        for _ in range(3):
+            assert await client.get(first[0]["burl"].replace("${AUCTION_PRICE}", "1.5")) == 409
+        assert client.held() == (0, 10 * CPM)
 
     served(story, made)
 

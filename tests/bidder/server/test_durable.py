@@ -19,8 +19,9 @@ from bidder.codec import nbr_of
 from bidder.core.codes import CAPPED
 from bidder.desk import Desk
 from bidder.errors import ServeError
-from bidder.plan import CampaignPlan, CapPlan, TargetPlan
+from bidder.plan import CampaignPlan, CapPlan, PacePlan, TargetPlan
 from bidder.server.app import Service
+from bidder.server.campaigns import Campaigns
 from bidder.server.durable import Durable
 from bidder.server.serve import WallClock, compile_kernels, runner_of
 from bidder.server.signing import Signer
@@ -195,6 +196,65 @@ def test_two_workers_share_a_budget_and_any_of_them_takes_any_notice(tmp_path: P
 
     asyncio.run(main())
     state.close()
+
+
+def test_a_smaller_budget_holds_for_all_workers_at_once(tmp_path: Path) -> None:
+    """What they have leased goes back, so that the next bids already keep to it; what is in flight is paid for."""
+    large, small = plan(total_nanos=100 * CPM), plan(total_nanos=12 * CPM)
+    state = state_of(tmp_path, large)
+
+    async def main() -> None:
+        async with worker(state, large, workers=2) as a, worker(state, large, workers=2) as b:
+            burls = [(await a.bid())["burl"], (await b.bid())["burl"]]
+            assert all(client.desk.book.campaigns["total_nanos"][0] > 12 * CPM for client in (a, b))
+            for client in (a, b):
+                campaigns = Campaigns(
+                    client.desk,
+                    client.service.accounts,
+                    (large,),
+                    DIRECTORY,
+                    lambda: 0.0,
+                    lambda: ((small,), DIRECTORY),
+                )
+                await campaigns.reload()
+            for _ in range(10):
+                burls += [bid["burl"] for client in (a, b) if (bid := await maybe_bid(client)) is not None]
+                await asyncio.sleep(0.05)
+            for burl in burls:
+                url = a.url + burl[burl.index("/openrtb2") :]
+                assert await a.get(priced(url, "2.0")) == 204
+            assert 2 <= len(burls) <= 6
+            assert a.held() == (len(burls) * 2 * CPM, 0)
+
+    asyncio.run(main())
+    state.close()
+
+
+def test_pacing_goes_on_where_it_stood(tmp_path: Path) -> None:
+    """Reading the notices again does not count as auctions; another pacing begins anew."""
+    paced = plan(total_nanos=BIG, pacing=PacePlan("adaptive", 0.5, 50.0, 1e-7, auctions=10_000.0))
+    stood: list[float] = []
+
+    async def spend(client: Client) -> None:
+        for _ in range(4):
+            assert await client.get(priced((await client.bid())["burl"], "0.5")) == 204
+        client.service.accounts.tick()
+        row = client.desk.book.campaigns[0]
+        stood.extend([float(row["mu"]), float(row["multiplier"]), float(row["entered"])])
+        assert row["entered"] == 4
+        assert row["mu"] != 0.5
+
+    async def look(client: Client) -> None:
+        row = client.desk.book.campaigns[0]
+        assert [float(row[name]) for name in ("mu", "multiplier", "entered")] == stood
+        assert row["spent_nanos"] == 4 * CPM // 2
+
+    async def anew(client: Client) -> None:
+        assert client.desk.book.campaigns["mu"][0] == 0.25
+
+    served(tmp_path, spend, paced)
+    served(tmp_path, look, paced)
+    served(tmp_path, anew, plan(total_nanos=BIG, pacing=PacePlan("adaptive", 0.25, 50.0, 1e-7, auctions=10_000.0)))
 
 
 def test_conversions_are_signed_and_credited_once(tmp_path: Path) -> None:
