@@ -56,7 +56,7 @@ def import_source(store: Store, declaration: Path, now_s: float | None = None) -
                         f"`bidlab dmp withdraw {source.source}` first"
                     )
                 return ImportResult(batch, repeated=True)
-        ledger = Ledger(store.decisions(catalog))
+        ledger = Ledger(store.decisions(catalog, latest=True))
         folder = store.partial(f"{source.source}-{content[:12]}-{catalog.revision}")
         moment = time.time() if now_s is None else now_s
         totals = _Importing(source, ledger, folder, moment).run(path)
@@ -71,10 +71,10 @@ def import_source(store: Store, declaration: Path, now_s: float | None = None) -
             **totals,
         )
         catalog.batches.append(batch)
-        consent = store.table(batch, "consent")
-        refused = consent["refused"].to_numpy()
-        for mask in np.unique(refused[refused != 0]).tolist():
-            deactivate(store, consent["key"].to_numpy()[refused == mask], mask)
+        for part in store.chunks(batch, "consent", ["key", "refused"]):
+            refused = part["refused"].to_numpy()
+            for mask in np.unique(refused[refused != 0]).tolist():
+                deactivate(store, part["key"].to_numpy()[refused == mask], mask)
     return ImportResult(batch, repeated=False)
 
 

@@ -22,8 +22,9 @@ from dmp.answers import overlap
 from dmp.audience import Reader, open_audience
 from dmp.consent import STORAGE
 from dmp.demo import write_demo
+from dmp.evidence import Evidence
 from dmp.rules import SegmentFile
-from dmp.segments import Evidence, evaluate
+from dmp.segments import evaluate
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from experiments.audience_plot import plot_overlap

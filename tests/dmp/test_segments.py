@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from dmp.audience import Audience, Reader, open_audience
 from dmp.consent import ACTIVATION
 from dmp.errors import SegmentError
+from dmp.evidence import DAY_S, Evidence
 from dmp.rules import Rule, SegmentFile, load_segments
-from dmp.segments import DAY_S, Evidence, evaluate, snapshot_of
+from dmp.segments import evaluate, snapshot_of
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from dmp.taxonomy import read_taxonomy, save_taxonomy, stored_taxonomy
@@ -297,4 +298,5 @@ def test_schema_has_every_kind_of_rule() -> None:
         "tag",
         "source",
         "segment",
+        "lookalike",
     }
