@@ -19,6 +19,8 @@ from dmp.evidence import Chunk, Evidence, Flags, Latest
 
 FEWEST_SEEDS = 10
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+FEW_VALUES = 8
+"""A number with no more values than these, such as a flag, is taken by its values and not by fifths."""
 MOST_TEXTS = 1000
 """Values of a text attribute that count, the first met."""
 _SHIFT = 24
@@ -97,7 +99,10 @@ def _from_attribute(name: str, latest: Latest, collected: _Collector) -> None:
     if latest.is_text:
         for text, code in list(latest.texts.items())[:MOST_TEXTS]:
             collected.add(f"{name} is {text}", known[value == code])
-    elif len(known):
+    elif len(values := np.unique(value)) <= FEW_VALUES:
+        for each in values.tolist():
+            collected.add(f"{name} is {each:g}", known[value == each])
+    else:
         edges = np.unique(np.quantile(value, [0.2, 0.4, 0.6, 0.8]))
         fifth = np.searchsorted(edges, value, side="right")
         for number in np.unique(fifth).tolist():

@@ -112,7 +112,11 @@ class Store:
                 self._sweep(self.catalog())
                 catalog = self.catalog()
                 before = catalog.model_copy(deep=True)
-                yield catalog
+                try:
+                    yield catalog
+                except BaseException:
+                    shutil.rmtree(self.folder / "partial", ignore_errors=True)
+                    raise
                 if catalog != before:
                     catalog.revision += 1
                     self.replace("catalog.json", catalog.model_dump_json(indent=1))

@@ -175,6 +175,7 @@ def evaluated(store: Path, segments: Path, threshold: float, who: str | None, wh
 
 
 def chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+    """The named segments (all, when none is named); raises `SegmentError` for an unknown one."""
     from dmp.errors import SegmentError
 
     for name in names or []:
