@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
 from numpy.typing import NDArray
 
 from dmp.audience import Audience
@@ -84,6 +85,14 @@ class _Answer(Protocol):
         """Look at a chunk."""
 
 
+@njit(cache=True)
+def _tally(counts: NDArray[np.uint32], person_ix: NDArray[np.int64], hit: NDArray[np.bool_]) -> None:
+    """One more for the person of each record hit (np.add.at takes a hundred times as long)."""
+    for i in range(len(hit)):
+        if hit[i]:
+            counts[person_ix[i]] += np.uint32(1)
+
+
 class _Events:
     """How often something happened per person."""
 
@@ -101,7 +110,7 @@ class _Events:
         hit = named & (chunk.time_s >= self.since_s)
         if self.rule.value_at_least is not None:
             hit &= chunk.table["value"].to_numpy() >= self.rule.value_at_least
-        np.add.at(self.counts, chunk.person_ix[hit], 1)
+        _tally(self.counts, chunk.person_ix, hit)
 
     def flags(self) -> Flags:
         at_most = np.iinfo(np.uint32).max if self.rule.at_most is None else self.rule.at_most

@@ -53,13 +53,16 @@ class _Collector:
             raise SegmentError(
                 f"more than {1 << _SHIFT:,} different tags, events and values; too many to compare people by"
             )
-        self._pairs.append(np.unique(person_ix) << _SHIFT | code)
+        self._pairs.append(person_ix << _SHIFT | code)
         self._waiting += len(self._pairs[-1])
         if self._waiting > _COMPRESS:
             self._pairs, self._waiting = [self.pairs()], 0
 
     def pairs(self) -> NDArray[np.int64]:
-        return np.unique(np.concatenate([*self._pairs, _NO_PAIRS]))
+        every = np.sort(np.concatenate([*self._pairs, _NO_PAIRS]))
+        first = np.ones(len(every), np.bool_)
+        first[1:] = every[1:] != every[:-1]
+        return every[first]
 
 
 def features_of(evidence: Evidence, without: Collection[str] = ()) -> Features:

@@ -56,7 +56,22 @@ def _mixed(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def sketch_of(key: NDArray[np.uint64], size: int) -> Sketch:
     """Sketch of the set of identities *key* (repeats count once)."""
-    return _smallest(np.unique(_mixed(key)), 1.0, size)
+    hashes = _mixed(key)
+    several = 4 * size
+    if len(hashes) > several:
+        # The smallest few, repeats among them, nearly always hold enough different ones: no need to sort the rest.
+        few = _once(np.partition(hashes, several)[:several])
+        if len(few) > size:
+            return _smallest(few, 1.0, size)
+    return _smallest(_once(hashes), 1.0, size)
+
+
+def _once(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sorted and without repeats (np.unique, in a hash table, takes ten times as long on millions)."""
+    ordered = np.sort(hashes)
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
 
 
 def _smallest(hashes: NDArray[np.uint64], theta: float, size: int) -> Sketch:
@@ -73,7 +88,7 @@ def _below(sketch: Sketch, theta: float) -> NDArray[np.uint64]:
 def union(sketches: Sequence[Sketch]) -> Sketch:
     """Sketch of those in any of the sets, no larger than the largest of them."""
     theta = min(sketch.theta for sketch in sketches)
-    hashes = np.unique(np.concatenate([_below(sketch, theta) for sketch in sketches]))
+    hashes = _once(np.concatenate([_below(sketch, theta) for sketch in sketches]))
     return _smallest(hashes, theta, max(len(sketch.hashes) for sketch in sketches) if theta < 1.0 else len(hashes))
 
 
