@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
     from experiments.cli.audience import audience
     from experiments.cli.init import init
+    from experiments.cli.measure import measure
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
     from experiments.cli.run import run
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))
     app.add_typer(audience, name="dmp")
+    app.add_typer(measure, name="measure")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
     app.add_typer(bidder, name="bidder")

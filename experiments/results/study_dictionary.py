@@ -121,6 +121,33 @@ STUDIES: dict[str, Table] = {
             Column("aicc", F64, "", "Akaike's criterion, corrected for few points; null with too few"),
         ),
     ),
+    "attribution": Table(
+        "a channel under a rule",
+        (
+            Column("rule", ID, "", "first, last, linear, time_decay, position, markov, shapley, or truth"),
+            Column("product_id", ID, "", "what was bought; empty for recorded paths"),
+            Column("channel", ID, "", "channel, for a run a campaign"),
+            Column("conversions", F64, "", "purchases the rule gives it"),
+            Column("value", F64, _MONEY, "value the rule gives it"),
+        ),
+    ),
+    "experiments": Table(
+        "a repeat of an experiment",
+        (
+            _CAMPAIGN,
+            Column("repeat", I64, "", "number of the repeat, from 0"),
+            Column("design", ID, "", "itt, psa, ghost or geo"),
+            Column("estimate", F64, "", "purchases caused, as the experiment says; null when an arm is empty"),
+            Column("low", F64, "", "lower end of its 95 % interval; null when there is none"),
+            Column("high", F64, "", "upper end of its 95 % interval; null when there is none"),
+            Column("truth", I64, "", "purchases caused, by their labels"),
+            Column("treated", I64, "", "people (geo: places) compared who could see it"),
+            Column("control", I64, "", "people (geo: places) compared who could not"),
+            Column("spend", F64, _MONEY, "what the campaign paid"),
+            Column("extra_cost", F64, _MONEY, "what the control group's ads cost"),
+            Column("forgone", F64, _MONEY, "value the control group would have brought; null when nobody was treated"),
+        ),
+    ),
 }
 
 _BANDS = ("spend", "incremental_value", "profit", "romi", "marginal_romi", "iroas", "credited_roas")
@@ -133,6 +160,7 @@ STUDIES_NULLABLE = frozenset(
         *(("romi_curve", name) for name in ("cpa", "true_cpa", "cpm", "frequency")),
         ("romi_fits", "standard_error"),
         ("romi_fits", "aicc"),
+        *(("experiments", name) for name in ("estimate", "low", "high", "forgone")),
     }
 )
 """Columns of studies, as (table, column), that may be null."""
