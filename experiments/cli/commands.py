@@ -14,6 +14,7 @@ from experiments.errors import Interrupted
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
+    from experiments.cli.allocate import allocate
     from experiments.cli.audience import audience
     from experiments.cli.init import init
     from experiments.cli.measure import measure
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("romi")(_interruptible(romi))
+    app.command("allocate")(_interruptible(allocate))
     app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))
     app.add_typer(audience, name="dmp")

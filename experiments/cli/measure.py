@@ -54,7 +54,8 @@ def power(
     if lift is not None:
         needed = people_per_arm(rate, lift, power, level)
         told: dict[str, Any] = {"people_per_arm": needed}
-        said = f"{needed:,} people per arm see {100 * lift:+.3g} % of {rate:g} with {100 * power:.3g} % power at level {level:g}"
+        said = f"{needed:,} people per arm see {100 * lift:+.3g} % of {rate:g}"
+        said += f" with {100 * power:.3g} % power at level {level:g}"
     else:
         assert people is not None
         least = smallest_lift(rate, people, power, level)

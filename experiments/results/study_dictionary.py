@@ -131,6 +131,20 @@ STUDIES: dict[str, Table] = {
             Column("value", F64, _MONEY, "value the rule gives it"),
         ),
     ),
+    "allocation": Table(
+        "a campaign in a new split",
+        (
+            _CAMPAIGN,
+            Column("family", ID, "", "family of the curve used; empty: nothing ever came of the campaign"),
+            Column("budget_before", F64, _MONEY, "total budget as the scenario has it"),
+            Column("budget_after", F64, _MONEY, "new total budget; 0: switched off"),
+            Column("spend_before", F64, _MONEY, "mean spend under the scenario's budget"),
+            Column("spend_after", F64, _MONEY, "spend the new split wants"),
+            Column("value_before", F64, _MONEY, "incremental value the curve expects before"),
+            Column("value_after", F64, _MONEY, "incremental value the curve expects after"),
+            Column("marginal_romi_after", F64, "", "ROMI of one more unit; null without spend"),
+        ),
+    ),
     "experiments": Table(
         "a repeat of an experiment",
         (
@@ -160,6 +174,7 @@ STUDIES_NULLABLE = frozenset(
         *(("romi_curve", name) for name in ("cpa", "true_cpa", "cpm", "frequency")),
         ("romi_fits", "standard_error"),
         ("romi_fits", "aicc"),
+        ("allocation", "marginal_romi_after"),
         *(("experiments", name) for name in ("estimate", "low", "high", "forgone")),
     }
 )
