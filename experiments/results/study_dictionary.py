@@ -44,6 +44,7 @@ STUDIES: dict[str, Table] = {
             Column("budget_nanos", I64, "nanos", "total budget"),
             Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
             Column("billed_nanos", I64, "nanos", "of that, booked by the bidder"),
+            Column("data_nanos", I64, "nanos", "cost of bought data, on top of spend and budget"),
             Column("bids", I64, "", "bids sent"),
             Column("impressions", I64, "", "impressions bought"),
             Column("clicks", I64, "", "clicks"),
@@ -53,7 +54,9 @@ STUDIES: dict[str, Table] = {
             Column("truth_conversions", I64, "", "purchases its exposures caused"),
             Column("truth_value_nanos", I64, "nanos", "value they added (private goals: worth of what was bought)"),
             Column("margin", F64, "", "share of the value that is profit"),
-            Column("truth_romi", F64, "", "(value added * margin - spend) / spend; null when nothing was spent"),
+            Column(
+                "truth_romi", F64, "", "(value added * margin - costs) / costs, of media and data; null without any"
+            ),
         ),
     ),
     "romi_points": Table(
@@ -64,7 +67,7 @@ STUDIES: dict[str, Table] = {
             Column("value", F64, "", "value of the setting (budgets: currency)"),
             Column("seed", I64, "", "seed"),
             Column("current", BOOL, "", "whether it is the scenario's own value"),
-            Column("spend", F64, _MONEY, "what the campaign paid"),
+            Column("spend", F64, _MONEY, "what the campaign paid, media and bought data"),
             Column("value_added", F64, _MONEY, "value of the whole account with the campaign less without it"),
             Column("gross", F64, _MONEY, "the same times each product's margin"),
             Column("direct", F64, _MONEY, "value its own exposures caused, by their labels"),

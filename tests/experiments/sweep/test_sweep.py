@@ -153,7 +153,7 @@ def sweep(folder: Path, *more: str) -> list[str]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_kill_9_in_the_middle_then_the_same_command_finishes(tmp_path: Path, workers: str) -> None:
     """Cells finished before the kill keep their files untouched; no cell is run twice; the tables are as without it."""
-    slow = ("--workers", workers, "--set", "days=12", "--set", "traffic.requests_per_day=25000")
+    slow = ("--workers", workers, "--set", "days=8", "--set", "traffic.requests_per_day=25000")
     process = subprocess.Popen(sweep(tmp_path / "a", *slow), start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(finished := sorted((tmp_path / "a").glob("cells/??/*.json"))) < 3:
