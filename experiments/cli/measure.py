@@ -143,3 +143,49 @@ def _write_trials(trials: dict[str, Any], campaign: str, out: Path) -> None:
     with style.look():
         png = style.png_of(figure(trials, campaign))
     write_study(out, {"experiments": build_table("experiments", columns)}, {"experiments.png": png})
+
+
+@measure.command("accounts")
+def accounts(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
+    overrides: Changes = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write the tables to.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """ROMI, ROAS, CPA, reach by campaign, format, publisher, place, device, segment; profit and loss by customers."""
+    from experiments.measure.accounts import accounts_of, customers_of
+    from experiments.results.study_folder import write_study
+    from experiments.results.tables import build_table
+    from experiments.run import DRIVERS
+    from experiments.scenario.loader import load
+    from experiments.setting import make_ready
+
+    base = load(scenario, overrides or [])
+    setting = make_ready(base)
+    ledger, _ = DRIVERS[base.driver](setting, None)
+    found = {"accounts": accounts_of(setting, ledger), "customers": customers_of(setting, ledger)}
+    if out is not None:
+        from experiments.results.study_dictionary import STUDIES
+
+        tables = {
+            name: build_table(
+                name, {column.name: [row[column.name] for row in rows] for column in STUDIES[name].columns}
+            )
+            for name, rows in found.items()
+        }
+        write_study(out, tables, {})
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for name, rows in found.items():
+        show([_in_units(row) for row in rows], f"{name}; money in {base.currency}")
+
+
+def _in_units(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with nanos as units of the currency, for reading."""
+    return {
+        name.removesuffix("_nanos").removeprefix("truth_" if "romi" in name or "iroas" in name else ""): (
+            value / 1e9 if name.endswith("_nanos") else value
+        )
+        for name, value in row.items()
+    }
