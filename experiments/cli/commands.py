@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
     from experiments.cli.allocate import allocate
     from experiments.cli.audience import audience
+    from experiments.cli.funds import forecast, reconcile
     from experiments.cli.init import init
     from experiments.cli.measure import measure
     from experiments.cli.replay import replay
@@ -29,6 +30,8 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("romi")(_interruptible(romi))
+    app.command("forecast")(_interruptible(forecast))
+    app.command("reconcile")(_interruptible(reconcile))
     app.command("allocate")(_interruptible(allocate))
     app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))

@@ -28,7 +28,7 @@ def show(rows: list[dict[str, Any]], title: str) -> None:
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     console = Console()
-    Console(width=console.width if console.is_terminal else 150).print(table)
+    Console(width=console.width if console.is_terminal else 190).print(table)
 
 
 def _cell(value: Any) -> str:

@@ -144,7 +144,8 @@ def customers_of(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:
         rank[np.argsort(worths, kind="stable")] = np.arange(len(worths))
         bought = ledger.purchases[ledger.purchases["product_ix"] == g]
         seen = about == g
-        for name, low, high in TIERS:
+        # Where every customer is worth the same there is nothing to tell them apart by.
+        for name, low, high in TIERS if worths.min() < worths.max() else (("all", 0.0, 1.0),):
             tier = (rank >= int(low * len(worths))) & (rank < int(high * len(worths)))
             theirs = bought[tier[bought["person_ix"]]]
             caused = theirs[theirs["caused_by_ix"] >= 0]
