@@ -18,6 +18,8 @@ from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario
 from experiments.sweep.engine import compute
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["traffic.requests_per_day=12000", "people.count=3000", "campaigns.awareness.budget={total: 8, daily: 4}"]
 
 

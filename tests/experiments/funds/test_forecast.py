@@ -20,6 +20,8 @@ from experiments.run import run_scenario
 from experiments.scenario.loader import load
 from experiments.sweep.engine import compute
 
+pytestmark = pytest.mark.slow
+
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
 SMALL = ["traffic.requests_per_day=12000", "people.count=1500"]
 

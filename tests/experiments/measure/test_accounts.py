@@ -20,6 +20,8 @@ from experiments.results.tables import build_table, read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import Setting, make_ready
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["people.count=8000", "traffic.requests_per_day=6000"]
 SUMS = ("impressions", "spend_nanos", "clicks", "credited_conversions", "credited_value_nanos", "truth_conversions")
 

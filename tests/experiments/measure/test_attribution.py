@@ -132,6 +132,7 @@ def test_markov_and_shapley_do_not_depend_on_the_order_of_rows_or_channels(share
         assert b == pytest.approx({names.get(name, name): value for name, value in a.items()}, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_paths_of_a_run_give_last_touch_what_the_bidder_credits() -> None:
     """With one look-back for all, the rule `last` is the bidder's own; every credited purchase has a path."""
     setting = make_ready(load("learning", ["traffic.requests_per_day=20000", "people.count=2000"]))
@@ -171,6 +172,7 @@ def test_the_textbook_s_sample_size() -> None:
             people_per_arm(*bad)
 
 
+@pytest.mark.slow
 def test_the_commands() -> None:
     bidlab = [sys.executable, "-m", "experiments.cli", "measure"]
     done = subprocess.run(

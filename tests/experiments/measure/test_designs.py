@@ -19,6 +19,8 @@ from experiments.results.tables import read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import make_ready
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parents[2] / "cases"
 CASE = CASES / "ghost-ads.yaml"
 
