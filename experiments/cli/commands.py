@@ -14,8 +14,11 @@ from experiments.errors import Interrupted
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
     from experiments.cli import audience_models, audience_study  # noqa: F401  their commands join those of `audience`
+    from experiments.cli.allocate import allocate
     from experiments.cli.audience import audience
+    from experiments.cli.funds import forecast, reconcile
     from experiments.cli.init import init
+    from experiments.cli.measure import measure
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
     from experiments.cli.run import run
@@ -27,9 +30,13 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("romi")(_interruptible(romi))
+    app.command("forecast")(_interruptible(forecast))
+    app.command("reconcile")(_interruptible(reconcile))
+    app.command("allocate")(_interruptible(allocate))
     app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))
     app.add_typer(audience, name="dmp")
+    app.add_typer(measure, name="measure")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
     app.add_typer(bidder, name="bidder")
