@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
     from experiments.cli.audience import audience
     from experiments.cli.explain import explain
+    from experiments.cli.exchange import serve as serve_exchange
     from experiments.cli.init import init
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
@@ -35,6 +36,9 @@ def register(app: typer.Typer) -> None:
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
     app.add_typer(bidder, name="bidder")
+    exchange = typer.Typer(help="The exchange as a service.", no_args_is_help=True)
+    exchange.command("serve")(_interruptible(serve_exchange))
+    app.add_typer(exchange, name="exchange")
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
