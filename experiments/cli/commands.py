@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.explain import explain
     from experiments.cli.exchange import serve as serve_exchange
     from experiments.cli.init import init
+    from experiments.cli.load import load
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
     from experiments.cli.run import run
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))
     app.command("explain")(_interruptible(explain))
+    app.command("load")(_interruptible(load))
     app.add_typer(audience, name="dmp")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
