@@ -255,8 +255,8 @@ class Poster:
     def __init__(self, url: str) -> None:
         target = URL(url, encoded=True)
         self._head = (
-            f"POST {target.raw_path_qs} HTTP/1.1\r\nHost: {target.authority}\r\nContent-Type: application/json\r\n"
-            "x-openrtb-version: 2.6\r\nContent-Length: "
+            f"POST {target.raw_path_qs} HTTP/1.1\r\nHost: {target.host_port_subcomponent}\r\n"
+            "Content-Type: application/json\r\nx-openrtb-version: 2.6\r\nContent-Length: "
         ).encode("latin-1", "replace")
 
     def message(self, body: bytes) -> bytes:
@@ -267,4 +267,6 @@ class Poster:
 def get_of(url: str) -> bytes:
     """A notice as the bytes of an HTTP message."""
     target = URL(url, encoded=True)
-    return f"GET {target.raw_path_qs} HTTP/1.1\r\nHost: {target.authority}\r\n\r\n".encode("latin-1", "replace")
+    return f"GET {target.raw_path_qs} HTTP/1.1\r\nHost: {target.host_port_subcomponent}\r\n\r\n".encode(
+        "latin-1", "replace"
+    )

@@ -73,10 +73,11 @@ class TestBidder:
         return app
 
     async def _bid(self, http: web.Request) -> web.Response:
-        self.asked.append(json.loads(await http.read()))
+        request = json.loads(await http.read())
+        self.asked.append(request)
         self.headers.append(dict(http.headers))
+        answer = self.answer(request)
         await asyncio.sleep(self.delay_s)
-        answer = self.answer(self.asked[-1])
         if answer is None:
             return web.Response(status=204)
         status, body = answer if isinstance(answer, tuple) else (200, answer)
