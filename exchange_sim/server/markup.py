@@ -8,6 +8,7 @@ from typing import Any
 
 from openrtb.codes import MarkupType
 from openrtb.messages import Banner, Bid, Format, Imp
+from openrtb.secure import loads_securely
 
 _TYPE_NAMES = {
     MarkupType.BANNER: "banner",
@@ -22,8 +23,6 @@ _PLAIN_HTTP = re.compile(
       (http://[^\s"'<>\]]+)""",
     re.VERBOSE | re.IGNORECASE,
 )
-_LOCAL = re.compile(r"http://(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?=[:/?#]|$)", re.IGNORECASE)
-"""Browsers count the machine itself as secure, whatever the scheme (W3C Secure Contexts)."""
 
 
 def type_name(mtype: int) -> str:
@@ -85,12 +84,12 @@ def plain_http(bid: Bid, mtype: int) -> str | None:
     """The first resource a secure page would refuse to load; None: there is none."""
     adm = bid.adm or ""
     if mtype == MarkupType.NATIVE:
-        urls = [url for url in _urls(native_of(adm)) if url.startswith("http://")]
+        urls = _urls(native_of(adm))
     else:
         urls = _PLAIN_HTTP.findall(adm)
-        if is_url(adm) and adm.strip().lower().startswith("http://"):
+        if is_url(adm):
             urls.append(adm.strip())
-    return next((url for url in urls if not _LOCAL.match(url)), None)
+    return next((url for url in urls if not loads_securely(url)), None)
 
 
 def _urls(native: dict[str, Any] | None) -> list[str]:

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
     from experiments.cli.audience import audience
     from experiments.cli.explain import explain
+    from experiments.cli.exchange import page
     from experiments.cli.exchange import serve as serve_exchange
     from experiments.cli.init import init
     from experiments.cli.load import load
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(bidder, name="bidder")
     exchange = typer.Typer(help="The exchange as a service.", no_args_is_help=True)
     exchange.command("serve")(_interruptible(serve_exchange))
+    exchange.command("page")(_interruptible(page))
     app.add_typer(exchange, name="exchange")
 
 

@@ -57,3 +57,26 @@ def _summary(service: ExchangeService) -> str:
     lines += [f"{bidder}: loss code {loss}: {n:,} bids dropped" for (bidder, loss), n in sorted(house.dropped.items())]
     lines += [f"{kind} notices answered {status or 'by nobody'}: {n:,}" for (kind, status), n in sorted(heard.items())]
     return "\n".join(lines)
+
+
+def page(
+    exchange: Annotated[
+        str, typer.Option(help="Where the page asks for ads.")
+    ] = "http://127.0.0.1:8081/openrtb2/auction",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8082,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Let Prebid.js pack its requests.")] = False,
+) -> None:
+    """Show a page that asks the exchange for a banner, a video and a native ad; ends on Ctrl-C."""
+    from aiohttp import web
+
+    from experiments.exchange.page import PublisherPage
+
+    if not exchange.startswith(("http://", "https://")):
+        raise RunError(f"--exchange {exchange}: must begin with http:// or https://")
+    shown = PublisherPage(exchange, gzip=gzip)
+    print(f"open http://{host}:{port}/ in a browser", flush=True)
+    try:
+        web.run_app(shown.app(), host=host, port=port, print=None, access_log=None)
+    except OSError as error:
+        raise RunError(f"{host}:{port} cannot be served ({error.strerror}); choose another --host or --port") from None
