@@ -25,14 +25,14 @@ def small_setting(*changes: str) -> Setting:
     return make_ready(load("learning", [*SMALL, *changes]))
 
 
-def setting_of(case: Path, *changes: str) -> Setting:
-    """A scenario file."""
-    return make_ready(load(case, list(changes)))
+def setting_of(case: Path, *changes: str, days: float) -> Setting:
+    """A scenario file cut to a length, whatever starts after it."""
+    return make_ready(load(case, list(changes)).model_copy(update={"days": days}))
 
 
 def desk_of(setting: Setting, clock: Callable[[], float]) -> Desk:
-    """A fresh desk for a scenario."""
-    desk = Desk(
+    """A fresh desk for a scenario, before its first tick."""
+    return Desk(
         setting.new_book(),
         setting.plans,
         setting.directory,
@@ -41,17 +41,20 @@ def desk_of(setting: Setting, clock: Callable[[], float]) -> Desk:
         reservation_s=setting.scenario.wire.reservation_s,
         currency=setting.scenario.currency,
     )
-    desk.tick()
-    return desk
 
 
 @contextlib.asynccontextmanager
-async def bidder_served(setting: Setting, clock: Callable[[], float] | None = None) -> AsyncIterator[Service]:
-    """The service of a scenario's bidder; on the wall clock unless another is given."""
+async def bidder_served(setting: Setting, desk: Desk | None = None) -> AsyncIterator[Service]:
+    """The service of a scenario's bidder: a fresh one on the wall clock, or *desk* under no deadline at all."""
     wall = WallClock()
-    desk = desk_of(setting, clock or wall)
+    allowance_s = 0.01
+    if desk is None:
+        desk = desk_of(setting, wall)
+        desk.tick()
+    else:
+        allowance_s = -1e9
     compile_kernels(desk.book)
-    service = Service(desk, Signer(time.time), currency=setting.scenario.currency)
+    service = Service(desk, Signer(time.time), currency=setting.scenario.currency, allowance_s=allowance_s)
     runner = runner_of(service, 0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
