@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.serve import serve
     from experiments.cli.sweep import sweep
     from experiments.cli.validate import validate
+    from experiments.cli.verify import verify
 
     app.command("init")(_interruptible(init))
     app.command("validate")(_interruptible(validate))
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(audience, name="dmp")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
+    bidder.command("verify")(_interruptible(verify))
     app.add_typer(bidder, name="bidder")
     exchange = typer.Typer(help="The exchange as a service.", no_args_is_help=True)
     exchange.command("serve")(_interruptible(serve_exchange))
