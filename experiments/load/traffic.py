@@ -13,16 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
-from exchange_sim.requests import Arrivals, RequestMaker
-from exchange_sim.traffic import draw_opportunities
-from exchange_sim.world import OPPORTUNITY
+from exchange_sim.requests import RequestMaker
 from experiments.compile_wire import slot_cards
-from experiments.drivers.events_kernel import draw_all_signals
+from experiments.drivers.events import draw_arrivals
 from experiments.setting import Setting
 from openrtb.decode import encode_request
 from openrtb.messages import BidRequest
-
-BLOCK = 256
 
 
 class Due(NamedTuple):
@@ -64,24 +60,16 @@ class Contents:
             tmax_ms=tmax_ms,
         )
         self._cursor = np.zeros(2)
-        self._arrivals, self._at = self._next(), 0
+        self._arrivals, self._at = draw_arrivals(setting.world, self._cursor, math.inf), 0
 
     def due(self, intended_s: float) -> Due:
         """The next request."""
         if self._at == len(self._arrivals.time_s):
-            self._arrivals, self._at = self._next(), 0
+            self._arrivals, self._at = draw_arrivals(self._setting.world, self._cursor, math.inf), 0
         arrivals, i = self._arrivals, self._at
         self._at += 1
         request = self._maker.make(arrivals, i)
         return Due(intended_s, request, encode_request(request), arrivals.person_ix[i], arrivals.opps["key"][i])
-
-    def _next(self) -> Arrivals:
-        world = self._setting.world
-        opps = np.zeros(BLOCK, OPPORTUNITY)
-        n = draw_opportunities(world, opps, BLOCK, self._cursor, math.inf)
-        signals = np.zeros((n if len(world.signal_keys) else 0, len(world.signal_keys)), np.int64)
-        draw_all_signals(world, opps, signals)
-        return Arrivals(opps[:n], signals)
 
 
 class Schedule:
