@@ -142,9 +142,9 @@ class _CapturingDesk(Desk):
         self._capture = capture
         super().__init__(*args, **options)
 
-    async def bid(self, request: BidRequest, links_of: Any = None) -> BidResponse:
+    def answer(self, request: BidRequest, links_of: Any = None) -> BidResponse:
         with self._capture.call() as clock:
-            response = await super().bid(request, links_of)
+            response = super().answer(request, links_of)
             if clock is not None:
                 self._capture.write(Asked(clock, request, decisions(response), response.nbr))
             return response
@@ -229,7 +229,7 @@ async def verify(path: Path, desk_of: Callable[[Header, Callable[[], float]], De
         place = f"{path}:{number}"
         if isinstance(line, Asked):
             readings[:] = line.clock
-            response = await desk.bid(line.request)
+            response = desk.answer(line.request)
             _compare(place, (line.bids, line.nbr), (decisions(response), response.nbr))
             requests, bids = requests + 1, bids + len(line.bids)
         elif isinstance(line, Told):

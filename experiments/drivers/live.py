@@ -218,7 +218,7 @@ class LiveRun:
             setting.world,
             slot_cards(setting),
             setting.directory.places,
-            setting.audience.user_id,
+            setting.user_id,
             currency=setting.scenario.currency,
             tmax_ms=wire.tmax_ms,
         )

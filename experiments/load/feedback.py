@@ -169,15 +169,16 @@ class _Bill:
     __slots__ = ("_account", "_counted")
 
     def __init__(self, feedback: Feedback, due: Due, campaign_id: str | None, price_nanos: int) -> None:
-        self._account = (feedback._watch, campaign_id, due.person_ix, price_nanos)
+        user_id = None if due.request.user is None else due.request.user.id
+        self._account = (feedback._watch, campaign_id, user_id, price_nanos)
         self._counted = False
 
     def acknowledged(self, time_s: float) -> None:
         """The bidder has taken it in."""
         if not self._counted:
             self._counted = True
-            watch, campaign_id, person_ix, price_nanos = self._account
-            watch.bill(campaign_id, person_ix, price_nanos, time_s)
+            watch, campaign_id, user_id, price_nanos = self._account
+            watch.bill(campaign_id, user_id, price_nanos, time_s)
 
 
 def forged(url: str) -> str:

@@ -27,8 +27,6 @@ class Due(NamedTuple):
     intended_s: float
     request: BidRequest
     body: bytes
-    person_ix: int
-    """Who sees the slot; what a bidder may know of it is in the request."""
     key: np.uint64
     """What draws about this auction come from."""
 
@@ -55,7 +53,7 @@ class Contents:
             setting.world,
             slot_cards(setting),
             setting.directory.places,
-            setting.audience.user_id,
+            setting.user_id,
             currency=setting.scenario.currency,
             tmax_ms=tmax_ms,
         )
@@ -69,7 +67,7 @@ class Contents:
         arrivals, i = self._arrivals, self._at
         self._at += 1
         request = self._maker.make(arrivals, i)
-        return Due(intended_s, request, encode_request(request), arrivals.person_ix[i], arrivals.opps["key"][i])
+        return Due(intended_s, request, encode_request(request), arrivals.opps["key"][i])
 
 
 class Schedule:

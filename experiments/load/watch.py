@@ -26,16 +26,16 @@ class Watch:
         self.spent_nanos: Counter[str] = Counter()
         self.billed: Counter[str] = Counter()
         self._plans = {plan.campaign_id: plan for plan in plans}
-        self._seen: dict[tuple[str, int], list[float]] = defaultdict(list)
+        self._seen: dict[tuple[str, str], list[float]] = defaultdict(list)
 
-    def bill(self, campaign_id: str | None, person_ix: int, price_nanos: int, time_s: float) -> None:
-        """The bidder has acknowledged a bill."""
+    def bill(self, campaign_id: str | None, user_id: str | None, price_nanos: int, time_s: float) -> None:
+        """The bidder has acknowledged a bill; *user_id* None: for an ad to somebody it could not recognise."""
         name = campaign_id or "(no cid)"
         self.spent_nanos[name] += price_nanos
         self.billed[name] += 1
         plan = self._plans.get(name)
-        if plan is not None and plan.caps:
-            self._seen[name, person_ix].append(time_s)
+        if plan is not None and plan.caps and user_id is not None:
+            self._seen[name, user_id].append(time_s)
 
     def violations(self, lasted_s: float) -> list[str]:
         """Every budget and cap that was broken, one sentence each."""

@@ -26,6 +26,7 @@ from experiments.errors import RunError
 from experiments.exchange.page import FOLDER, PublisherPage, prebid_js
 from tests.experiments.report.test_report_in_browser import BROWSERS, QUIET
 
+pytestmark = pytest.mark.slow
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
 
 

@@ -24,6 +24,7 @@ from experiments.scenario.loader import dump_yaml
 from experiments.setting import Setting
 from tests.experiments.served import bidder_served, small_setting
 
+pytestmark = pytest.mark.slow
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
 
 

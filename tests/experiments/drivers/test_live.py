@@ -18,6 +18,7 @@ from experiments.setting import Setting, fresh_truth
 from tests.experiments.load.test_load import bids_for, foreign
 from tests.experiments.served import bidder_served, small_setting
 
+pytestmark = pytest.mark.slow
 BUSY = ("traffic.requests_per_day=20_000_000", "traffic.hours=flat", "wire.tmax_ms=1500")
 """About 230 requests a second."""
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from experiments.load.watch import Watch, most_within
 from experiments.setting import Setting
 from tests.exchange_sim.server.market import TestBidder
 from tests.experiments.served import bidder_served, small_setting
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +165,7 @@ def test_a_bidder_that_overspends_and_forgets_caps_is_found_out(setting: Setting
         async with foreign() as bidder:
             bidder.answer = bids_for(bidder, 1000.0)
             asked = spec(f"{bidder.url}/bid", 400, 1.5, ratios=Ratios(1.0, 1.0), tmax_s=2.0)
-            few = setting.__class__(setting.scenario, setting.world._replace(people_count=20), *_rest(setting))
+            few = replace(setting, world=setting.world._replace(people_count=20))
             result = await loaded(few, asked)
             assert result["wins"] == result["counts"]["bids"] > 400
             assert result["billed"]["awareness"] == result["wins"]
@@ -172,10 +176,6 @@ def test_a_bidder_that_overspends_and_forgets_caps_is_found_out(setting: Setting
             assert "people above the cap of 3 in 86400 s (sliding)" in told
 
     asyncio.run(main())
-
-
-def _rest(setting: Setting) -> tuple[Any, ...]:
-    return setting.plans, setting.directory, setting.audience
 
 
 def test_most_exposures_in_a_window() -> None:
