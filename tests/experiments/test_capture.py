@@ -15,7 +15,9 @@ import pytest
 from bidder.errors import CaptureError
 from bidder.server.capture import Capture, Header, Verified, digest, verify
 from bidder.server.serve import WallClock
+from experiments.cli.serve import serve
 from experiments.cli.verify import fresh_desk
+from experiments.errors import RunError
 from experiments.load.feedback import NoticeFaults, Ratios
 from experiments.load.run import LoadRun, LoadSpec
 from experiments.load.traffic import Contents, Pace
@@ -130,8 +132,19 @@ def test_what_is_no_capture_is_told(tmp_path: Path, text: str, told: str) -> Non
 
 def test_the_commands(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    serve = [*BIDLAB, "bidder", "serve", "learning", "--set", "people.count=500", "--port", "0", "--capture", str(file)]
-    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as process:
+    command = [
+        *BIDLAB,
+        "bidder",
+        "serve",
+        "learning",
+        "--set",
+        "people.count=500",
+        "--port",
+        "0",
+        "--capture",
+        str(file),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
         body = json.dumps({"id": "r", "imp": [{"id": "1", "banner": {}}]}).encode()
@@ -141,9 +154,12 @@ def test_the_commands(tmp_path: Path) -> None:
         process.communicate(timeout=20)
     done = subprocess.run([*BIDLAB, "bidder", "verify", str(file)], capture_output=True, text=True, check=True)
     assert "1 requests with 0 bids and 0 notices: every decision and the final book are the same" in done.stdout
-    again = subprocess.run(serve, capture_output=True, text=True, check=False)
-    assert again.returncode == 1
-    assert "is already there, and a capture overwrites nothing" in again.stderr
-    both = subprocess.run([*serve, "--state", str(tmp_path)], capture_output=True, text=True, check=False)
-    assert both.returncode == 1
-    assert "begins with fresh books" in both.stderr
+
+
+def test_what_cannot_be_captured_is_told(captured: tuple[Path, int, str], tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="is already there, and a capture overwrites nothing"):
+        Capture(captured[0], Header(""))
+    with pytest.raises(CaptureError, match="cannot be written"):
+        Capture(tmp_path / "no" / "folder", Header(""))
+    with pytest.raises(RunError, match="begins with fresh books"):
+        serve("learning", capture=tmp_path / "calls.jsonl", state=tmp_path)

@@ -16,7 +16,8 @@ from aiohttp import web
 
 from bidder.plan import CapPlan
 from bidder.server.app import Service
-from experiments.errors import RunError
+from experiments.cli.load import load
+from experiments.errors import RunError, ThresholdBroken
 from experiments.load.feedback import NoticeFaults, Ratios, forged
 from experiments.load.page import render
 from experiments.load.require import requirement
@@ -27,7 +28,6 @@ from experiments.load.watch import Watch, most_within
 from experiments.setting import Setting
 from tests.exchange_sim.server.market import TestBidder
 from tests.experiments.served import bidder_served, small_setting
-
 
 pytestmark = pytest.mark.slow
 
@@ -308,7 +308,9 @@ def test_the_search_ends_just_below_what_holds(capacity: float) -> None:
     assert len(steps) < 25
 
 
-def test_the_command_writes_its_results_and_fails_on_a_broken_threshold(tmp_path: Path, setting: Setting) -> None:
+def test_the_command_writes_its_results_and_fails_on_a_broken_threshold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def command(url: str, *options: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "experiments.cli", "load", url, "--set", "people.count=500", *options),
@@ -335,11 +337,9 @@ def test_the_command_writes_its_results_and_fails_on_a_broken_threshold(tmp_path
             assert page == render(result, "Load on a bidder: learning")
             assert "<script" not in page
             assert f"{result['sent']:,} requests to {url}" in page
-            code, out, err = await command(
-                url, "--find-max", "--rate", "20", "--duration", "0.5", "--require", "bids<1%"
-            )
-            assert code == 1
-            assert "highest rate: 0/s" in out
+            with pytest.raises(ThresholdBroken, match="bids<1% is broken: it is 100"):
+                await asyncio.to_thread(load, url, find_max=True, rate=20.0, duration=0.5, require=["bids<1%"])
+            assert "highest rate: 0/s" in capsys.readouterr().out
 
     asyncio.run(main())
 
