@@ -287,7 +287,7 @@ def test_what_is_no_threshold_is_told(text: str) -> None:
         requirement(text)
 
 
-@pytest.mark.parametrize("capacity", [3.0, 170.0, 1000.0, 31_234.0])
+@pytest.mark.parametrize("capacity", [0.5, 3.0, 170.0, 1000.0, 31_234.0])
 def test_the_search_ends_just_below_what_holds(capacity: float) -> None:
     def run_at(rate: float) -> dict[str, Any]:
         late = 0 if rate <= capacity else 1000
@@ -299,9 +299,9 @@ def test_the_search_ends_just_below_what_holds(capacity: float) -> None:
         }
 
     best, steps = find_max(run_at, 10.0, [requirement("timeouts<0.1%")])
-    if capacity < 10.0:
+    if capacity < 1.0:
         assert best is None
-        assert len(steps) == 1
+        assert steps[-1].rate_per_s == 1.0
         return
     assert best is not None
     assert capacity / 1.05 <= best.rate_per_s <= capacity
@@ -338,7 +338,7 @@ def test_the_command_writes_its_results_and_fails_on_a_broken_threshold(
             assert "<script" not in page
             assert f"{result['sent']:,} requests to {url}" in page
             with pytest.raises(ThresholdBroken, match="bids<1% is broken: it is 100"):
-                await asyncio.to_thread(load, url, find_max=True, rate=20.0, duration=0.5, require=["bids<1%"])
+                await asyncio.to_thread(load, url, find_max=True, rate=3.0, duration=1.0, require=["bids<1%"])
             assert "highest rate: 0/s" in capsys.readouterr().out
 
     asyncio.run(main())
