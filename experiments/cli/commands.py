@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
     from experiments.cli import audience_study  # noqa: F401  its commands join those of `audience`
     from experiments.cli.audience import audience
-    from experiments.cli.explain import explain
     from experiments.cli.exchange import page
     from experiments.cli.exchange import serve as serve_exchange
+    from experiments.cli.explain import explain
     from experiments.cli.init import init
     from experiments.cli.load import load
     from experiments.cli.replay import replay
