@@ -46,6 +46,8 @@ class SweepError(BidlabError):
 
 class StudyError(BidlabError):
     """A question about what money bought has no answer as it was put."""
+
+
 class ThresholdBroken(BidlabError):
     """A load test was carried out, and what was required of it does not hold."""
 

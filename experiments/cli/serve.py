@@ -124,8 +124,13 @@ def _serve(folder: Path | None, options: Options) -> str:
     if options.workers > 1:
         assert state is not None
         return _serve_together(setting, state, options, say)
-    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker())
-    _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
+    record = None if options.capture is None else _capture(setting, options.capture, options.vendor_id)
+    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker(), record)
+    try:
+        _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
+    finally:
+        if record is not None:
+            record.close()
     assert service.campaigns is not None
     plans, spent = service.campaigns.plans, service.desk.book.campaigns["spent_nanos"].tolist()
     return _summary(
@@ -134,15 +139,6 @@ def _serve(folder: Path | None, options: Options) -> str:
         dict(zip((plan.campaign_id for plan in plans), spent, strict=True)),
         setting.scenario.currency,
     )
-    record = None if options.capture is None else _capture(setting, options.capture, options.vendor_id)
-    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker(), record)
-    try:
-        _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
-    finally:
-        if record is not None:
-            record.close()
-    spent = service.desk.book.campaigns["spent_nanos"].tolist()
-    return _summary(_counts(service), setting, dict(zip((p.campaign_id for p in setting.plans), spent, strict=True)))
 
 
 def _serve_together(setting: Setting, state: State, options: Options, say: str) -> str:
