@@ -17,6 +17,7 @@ from exchange_sim.world import DEVICES, FIRST_PRICE, World
 from openrtb.codes import AuctionType, DeviceType, LocationType
 from openrtb.messages import (
     App,
+    Audio,
     Banner,
     BidRequest,
     Deal,
@@ -25,6 +26,7 @@ from openrtb.messages import (
     Geo,
     Imp,
     ImpExt,
+    Native,
     Pmp,
     Publisher,
     Regs,
@@ -42,6 +44,14 @@ _DEVICE_TYPES = {
 }
 IMP_ID = "1"
 """Every request offers one impression."""
+CONSENT = "CPXegUAPXegVkEsAHBENCWEgAP_gAAAAAAqIPoQAYAAg-gAAAAA"
+"""What people who consent say: a TCF string for all purposes and the vendors 1 to 2000."""
+NATIVE_REQUEST = (
+    '{"ver":"1.2","context":1,"plcmttype":1,"assets":[{"id":1,"required":1,"title":{"len":90}},'
+    '{"id":2,"required":1,"img":{"type":3,"w":1200,"h":627}},{"id":3,"data":{"type":1,"len":25}},'
+    '{"id":4,"data":{"type":2,"len":140}}],"eventtrackers":[{"event":1,"methods":[1]}]}'
+)
+"""What a native slot asks for: title and image, sponsor and description if there are any."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ class RequestMaker:
         device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
         user = None
         if arrivals.consent[i]:
-            user = User(self._user_id(arrivals.cookie_ix[i]))
+            user = User(self._user_id(arrivals.cookie_ix[i]), None, CONSENT)
             if self._with_position:
                 device = self._located(arrivals, i)
         return BidRequest(
@@ -152,22 +162,26 @@ class RequestMaker:
 
 
 def _imp(card: SlotCard, currency: str) -> Imp:
-    banner = video = pmp = None
+    banner = video = pmp = audio = native = None
     if card.format == "video":
-        video = Video(mimes=["video/mp4"], w=card.width, h=card.height)
+        video = Video(mimes=["video/mp4", "video/webm"], w=card.width, h=card.height)
+    elif card.format == "audio":
+        audio = Audio(mimes=["audio/mpeg", "audio/mp4", "audio/ogg"])
+    elif card.format == "native":
+        native = Native(NATIVE_REQUEST, "1.2")
     else:
         banner = Banner(card.width, card.height, [Format(card.width, card.height)])
     if card.deal_id is not None:
         pmp = Pmp(0, [Deal(card.deal_id, nanos_to_cpm(card.deal_floor_nanos), currency)])
     floor, ext = nanos_to_cpm(card.floor_nanos), ImpExt(format=card.format)
-    return Imp(IMP_ID, banner, video, pmp, card.tag_id, floor, currency, 1, ext)
+    return Imp(IMP_ID, banner, video, pmp, card.tag_id, floor, currency, 1, ext, audio, native)
 
 
 def _with_values(imp: Imp, format_name: str, values_nanos: list[int]) -> Imp:
     """The same impression with its private values."""
     return Imp(
         *(imp.id, imp.banner, imp.video, imp.pmp, imp.tagid, imp.bidfloor, imp.bidfloorcur, imp.secure),
-        ImpExt(format_name, values_nanos),
+        *(ImpExt(format_name, values_nanos), imp.audio, imp.native),
     )
 
 

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FORMATS: tuple[Literal["display", "mobile", "video"], ...] = ("display", "mobile", "video")
+Format = Literal["display", "mobile", "video", "native", "audio"]
+FORMATS: tuple[Format, ...] = ("display", "mobile", "video", "native", "audio")
 DEVICES: tuple[Literal["desktop", "mobile", "tablet", "tv"], ...] = ("desktop", "mobile", "tablet", "tv")
 
 FIRST_PRICE, SECOND_PRICE = 0, 1

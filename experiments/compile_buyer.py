@@ -13,6 +13,7 @@ from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
+from experiments.compile_creatives import compile_creatives
 from experiments.compile_market import private_campaigns, slot_names
 from experiments.scenario.campaigns import (
     AdaptivePacing,
@@ -88,6 +89,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
             fence=None if fence is None else (fence.lat, fence.lon, fence.radius_km),
         ),
         caps=tuple(CapPlan(cap.limit, duration_s(cap.per), cap.window == "sliding") for cap in campaign.caps),
+        creatives=compile_creatives(name, campaign),
     )
 
 
