@@ -3,6 +3,7 @@
 BidderError
 ├── PlanError           a campaign plan contradicts itself or names something the directory does not know
 ├── FeedbackError       no win curve can be fitted to what a bidder saw
+├── CaptureError        a capture cannot be written or read, or a decision differs from it
 ├── ServeError          the service cannot be started
 ├── ReloadError         campaigns cannot be read anew; the old ones go on
 ├── BodyRefused         an HTTP body that cannot be read; holds the status to answer with
@@ -34,6 +35,10 @@ class ServeError(BidderError):
 
 class ReloadError(BidderError):
     """Campaigns cannot be read anew; the old ones go on."""
+
+
+class CaptureError(BidderError):
+    """A capture cannot be written or read, or a decision differs from the captured one; names file and line."""
 
 
 class BodyRefused(BidderError):

@@ -15,9 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dmp.activation import EMPTY, fill, row_of
+from dmp.evidence import Flags
 from dmp.identifiers import key_of, keys_of
 from dmp.identity import Graph
-from dmp.segments import Flags
 
 LEVELS = ("cookie", "person", "household")
 NO_MERGE = 2.0

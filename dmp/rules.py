@@ -72,6 +72,15 @@ class AttributeRule(_Part):
         return self
 
 
+class LookalikeRule(_Part):
+    """People who resemble the members of a segment, without them."""
+
+    seed: str
+    """The segment they resemble."""
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Share of everybody outside the seed who are taken, the most alike first."""
+
+
 class Rule(_Part):
     """Exactly one of these keys."""
 
@@ -91,12 +100,14 @@ class Rule(_Part):
     """Known from this source."""
     segment: str | None = None
     """Member of another segment."""
+    lookalike: LookalikeRule | None = None
+    """Resembles the members of another segment."""
 
     @model_validator(mode="after")
     def _one(self) -> Rule:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            keys = "all, any, not, event, attribute, tag, source, segment"
+            keys = "all, any, not, event, attribute, tag, source, segment, lookalike"
             raise ValueError(
                 f"give exactly one of {keys}; here {'is none' if not given else 'are ' + ', '.join(given)}"
             )
@@ -157,12 +168,13 @@ class SegmentFile(_Part):
                 f"segments go in a circle: {' → '.join([*path[path.index(name) :], name])}; cut it somewhere"
             )
         for part in self.segments[name].rule.parts():
-            if part.segment is None:
+            inner = part.lookalike.seed if part.lookalike is not None else part.segment
+            if inner is None:
                 continue
-            if part.segment not in self.segments:
+            if inner not in self.segments:
                 known = ", ".join(self.segments)
-                raise ValueError(f"segment {name} is made of {part.segment!r}, which is not defined; segments: {known}")
-            self._visit(part.segment, [*path, name], done)
+                raise ValueError(f"segment {name} is made of {inner!r}, which is not defined; segments: {known}")
+            self._visit(inner, [*path, name], done)
         done.append(name)
 
 

@@ -60,6 +60,13 @@ def _sum_by(groups: NDArray[Any], values: NDArray[Any], count: int) -> NDArray[n
     return sums
 
 
+def _distinct(ids: NDArray[np.int64]) -> int:
+    """How many different ids from 0 on: marking them is far quicker than sorting or hashing."""
+    seen = np.zeros(int(ids.max()) + 1 if len(ids) else 0, np.bool_)
+    seen[ids] = True
+    return int(np.count_nonzero(seen))
+
+
 def _exposures(setting: Setting, ledger: Ledger, names: list[str], more: Exposed) -> Columns:
     rows, slots = ledger.exposures, setting.world.slots
     slot_ix = rows["slot_ix"]
@@ -222,9 +229,9 @@ def campaign_columns(setting: Setting, ledger: Ledger, book: Book, names: list[s
         "clicks": _sum_by(by, shown["clicked"], count),
         "attributed_conversions": book.campaigns["conversions"],
         "attributed_value_nanos": book.campaigns["conversion_nanos"],
-        "counted_reach": [len(np.unique(more.buyer_ix[(by == c) & (more.buyer_ix >= 0)])) for c in range(count)],
+        "counted_reach": [_distinct(more.buyer_ix[(by == c) & (more.buyer_ix >= 0)]) for c in range(count)],
         "truth_over_cap": _sum_by(by, more.over_cap, count),
-        "truth_reach": [len(np.unique(shown["person_ix"][by == c])) for c in range(count)],
+        "truth_reach": [_distinct(shown["person_ix"][by == c]) for c in range(count)],
         "truth_conversions": np.bincount(caused["caused_by_ix"], minlength=count),
         "truth_value_nanos": value,
         "margin": margins,

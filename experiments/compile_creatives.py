@@ -8,6 +8,7 @@ from bidder.creatives import MIMES
 from bidder.plan import CreativePlan
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.creatives import Creative
+from openrtb.secure import loads_securely
 
 
 def compile_creatives(campaign_id: str, campaign: Campaign) -> tuple[CreativePlan, ...]:
@@ -33,7 +34,7 @@ def _creative(campaign_id: str, campaign: Campaign, name: str, ad: Creative) -> 
         categories=tuple(ad.categories),
         category_taxonomy=ad.category_taxonomy,
         attributes=tuple(ad.attributes),
-        secure=all(url is None or url.startswith("https://") for url in loaded),
+        secure=all(url is None or loads_securely(url) for url in loaded),
         bundle=ad.bundle,
         title=ad.title or brand,
         text=ad.text or "",

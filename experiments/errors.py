@@ -7,6 +7,7 @@ BidlabError                 a user's mistake or a broken environment: one messag
 ├── RunError                a run cannot be carried out or written
 ├── SweepError              a sweep cannot be set up or kept, or some of its cells failed
 ├── StudyError              a question about what money bought has no answer as it was put
+├── ThresholdBroken         a load test was carried out, and what was required of it does not hold
 └── Interrupted             Ctrl-C; exit code 130
 """
 
@@ -45,6 +46,10 @@ class SweepError(BidlabError):
 
 class StudyError(BidlabError):
     """A question about what money bought has no answer as it was put."""
+
+
+class ThresholdBroken(BidlabError):
+    """A load test was carried out, and what was required of it does not hold."""
 
 
 class Interrupted(BidlabError):

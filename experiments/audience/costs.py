@@ -1,8 +1,8 @@
 """What bought data costs: each impression pays every source whose data chose its viewer, once.
 
 A source is used by a segment whose rule, or the rule of a segment it is made of, names the source, one of its tags or
-its events. A campaign uses a segment it names under any or all when the viewer's row is in it, and one it names under
-none always: without the data nobody could be left out.
+its events; a lookalike uses them all. A campaign uses a segment it names under any or all when the viewer's row is in
+it, and one it names under none always: without the data nobody could be left out.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def sources_used(scenario: Scenario, segment: str) -> set[str]:
     for part in rule.parts():
         if part.segment is not None:
             used |= sources_used(scenario, part.segment)
+        if part.lookalike is not None:
+            used |= set(scenario.audience.sources)  # people are compared by everything that is known of them
         used |= {name for name in scenario.audience.sources if _names(part, name, scenario)}
     return used
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from dmp.audience import Audience, Reader, open_audience
 from dmp.consent import ACTIVATION
+from dmp.evidence import Evidence
 from dmp.recognition import NOBODY, Recognition, recognise, threshold_of
 from dmp.rules import load_segments
-from dmp.segments import Evidence, evaluate
+from dmp.segments import evaluate
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from exchange_sim.world import World

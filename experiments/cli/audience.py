@@ -153,12 +153,13 @@ SegmentFilePath = Annotated[Path, typer.Option("--segments", metavar="FILE", hel
 SEGMENTS = Path("segments.yaml")
 
 
-def _evaluated(store: Path, segments: Path, threshold: float, who: str | None, why: str) -> tuple[Any, Any, Any]:
+def evaluated(store: Path, segments: Path, threshold: float, who: str | None, why: str) -> tuple[Any, Any, Any]:
     """The segment file, the audience opened for its purposes, and bool[persons] per segment; notes go to stderr."""
     from dmp.audience import Reader, open_audience
     from dmp.consent import mask_of
+    from dmp.evidence import Evidence
     from dmp.rules import load_segments
-    from dmp.segments import Evidence, evaluate
+    from dmp.segments import evaluate
     from dmp.store import Store
     from dmp.taxonomy import check_names
 
@@ -173,7 +174,8 @@ def _evaluated(store: Path, segments: Path, threshold: float, who: str | None, w
     return file, opened, members
 
 
-def _chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+def chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+    """The named segments (all, when none is named); raises `SegmentError` for an unknown one."""
     from dmp.errors import SegmentError
 
     for name in names or []:
@@ -191,7 +193,7 @@ def list_segments(
     as_json: AsJson = False,
 ) -> None:
     """List the segments with their sizes, and what share of the people who allow it they are."""
-    file, opened, members = _evaluated(store, segments, threshold, who, "segments")
+    file, opened, members = evaluated(store, segments, threshold, who, "segments")
     people = opened.graph.persons
     rows = [
         {
@@ -219,8 +221,8 @@ def size(
     """Count the persons of segments, of each and of all together."""
     from dmp.answers import union_reach
 
-    _, opened, members = _evaluated(store, segments, threshold, who, "size")
-    rows = union_reach(_chosen(members, names), opened.graph)
+    _, opened, members = evaluated(store, segments, threshold, who, "size")
+    rows = union_reach(chosen(members, names), opened.graph)
     show([{"segment": row["segment"], "persons": row["person"]} for row in rows], as_json)
 
 
@@ -236,8 +238,8 @@ def reach(
     """Count segments in cookies, devices, persons and households, nobody twice; * is all together."""
     from dmp.answers import union_reach
 
-    _, opened, members = _evaluated(store, segments, threshold, who, "reach")
-    show(union_reach(_chosen(members, names), opened.graph), as_json)
+    _, opened, members = evaluated(store, segments, threshold, who, "reach")
+    show(union_reach(chosen(members, names), opened.graph), as_json)
 
 
 @command("overlap")
@@ -253,20 +255,20 @@ def overlap(
     """Count the persons each two segments share."""
     from dmp.answers import overlap
 
-    _, _, members = _evaluated(store, segments, threshold, who, "overlap")
-    chosen = _chosen(members, names)
-    counts = overlap(chosen)
+    _, _, members = evaluated(store, segments, threshold, who, "overlap")
+    picked = chosen(members, names)
+    counts = overlap(picked)
     if picture is not None:
         from experiments.audience_plot import plot_overlap
 
         try:
-            plot_overlap(list(chosen), counts, picture)
+            plot_overlap(list(picked), counts, picture)
         except (OSError, ValueError) as error:
             raise AudienceFault(f"{picture}: cannot be written ({error}); name a .png in a folder of yours") from None
     show(
         [
-            {"segment": name, **dict(zip(chosen, row, strict=True))}
-            for name, row in zip(chosen, counts.tolist(), strict=True)
+            {"segment": name, **dict(zip(picked, row, strict=True))}
+            for name, row in zip(picked, counts.tolist(), strict=True)
         ],
         as_json,
     )
@@ -283,7 +285,7 @@ def activate_segments(
     from dmp.activation import activate
     from dmp.consent import mask_of
 
-    file, opened, members = _evaluated(store, segments, threshold, who, "activate")
+    file, opened, members = evaluated(store, segments, threshold, who, "activate")
     version = activate(opened, members, mask_of(file.purposes))
     print(f"{version}: {opened.graph.persons:,} persons, {len(members)} segments")
 

@@ -18,6 +18,7 @@ from openrtb.money import nanos_to_units
 if TYPE_CHECKING:
     from bidder.plan import CampaignPlan, Directory
     from bidder.server.app import Service
+    from bidder.server.capture import Capture
     from bidder.server.serve import WallClock
     from bidder.server.state import State
     from experiments.setting import Setting
@@ -47,9 +48,10 @@ def serve(
         Path | None, typer.Option(help="File with the token for /admin; without it there is no /admin.")
     ] = None,
     log_level: Annotated[str, typer.Option(help="Log from here on: debug, info, warning or error.")] = "warning",
+    capture: Annotated[Path | None, typer.Option(help="Write down every call and decision; not with --state.")] = None,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
-    from bidder.errors import ServeError
+    from bidder.errors import BidderError
     from bidder.server.logs import LEVELS, log_to_stderr
 
     for option, value in (("--network-ms", network_ms), ("--drain-s", drain_s), ("--shed-ms", shed_ms)):
@@ -62,14 +64,19 @@ def serve(
     if log_level not in LEVELS:
         raise RunError(f"--log-level {log_level}: must be one of {', '.join(LEVELS)}")
     token = "" if admin_token_file is None else _token(admin_token_file)
+    if capture is not None and (state is not None or token):
+        raise RunError(
+            f"--capture {capture}: a capture begins with fresh books and keeps its campaigns; leave out --state and "
+            "--admin-token-file"
+        )
     options = Options(
         *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
-        *(shed_ms / 1000.0, token, log_level, vendor_id),
+        *(shed_ms / 1000.0, token, log_level, vendor_id, capture),
     )
     log_to_stderr(log_level)
     try:
         print(_serve(state, options), flush=True)
-    except ServeError as error:
+    except BidderError as error:
         raise RunError(str(error)) from None
 
 
@@ -89,6 +96,7 @@ class Options:
     token: str
     log_level: str
     vendor_id: int | None = None
+    capture: Path | None = None
 
 
 def _token(path: Path) -> str:
@@ -116,8 +124,13 @@ def _serve(folder: Path | None, options: Options) -> str:
     if options.workers > 1:
         assert state is not None
         return _serve_together(setting, state, options, say)
-    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker())
-    _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
+    record = None if options.capture is None else _capture(setting, options.capture, options.vendor_id)
+    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker(), record)
+    try:
+        _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
+    finally:
+        if record is not None:
+            record.close()
     assert service.campaigns is not None
     plans, spent = service.campaigns.plans, service.desk.book.campaigns["spent_nanos"].tolist()
     return _summary(
@@ -184,7 +197,17 @@ def _state(setting: Setting, folder: Path) -> State:
     return state
 
 
-def make_service(setting: Setting, state: State | None, options: Options, worker: int) -> tuple[Service, WallClock]:
+def _capture(setting: Setting, path: Path, vendor_id: int | None) -> Capture:
+    """The file everything is written down in."""
+    from bidder.server.capture import Capture, Header
+    from experiments.scenario.loader import dump_yaml
+
+    return Capture(path, Header(dump_yaml(setting.scenario), vendor_id))
+
+
+def make_service(
+    setting: Setting, state: State | None, options: Options, worker: int, capture: Capture | None = None
+) -> tuple[Service, WallClock]:
     """A worker's service and its clock: over accounts in memory, or over those of *state* under number *worker*."""
     from bidder.desk import Desk
     from bidder.server.app import Service
@@ -198,7 +221,7 @@ def make_service(setting: Setting, state: State | None, options: Options, worker
 
     scenario = setting.scenario
     clock = WallClock(None if state is None else state.clock)
-    desk = Desk(
+    desk = (Desk if capture is None else capture.desk)(
         setting.new_book(),
         setting.plans,
         setting.directory,
@@ -235,6 +258,8 @@ def _campaigns_again(setting: Setting, options: Options) -> tuple[Sequence[Campa
     from experiments.compile_buyer import compile_directory, compile_plans
     from experiments.scenario.loader import load
 
+    if options.capture is not None:
+        raise ReloadError("a capture is written, which keeps its campaigns")
     try:
         fresh = load(options.scenario, list(options.overrides))
     except BidlabError as error:

@@ -95,7 +95,7 @@ def _returns(axes: Axes, curve: Curve) -> None:
     seen = np.concatenate([_means(curve.rows, "romi"), _means(curve.rows, "marginal_romi")])
     seen = seen[np.isfinite(seen)]
     if len(seen):
-        low, high = min(float(seen.min()), -0.2), float(np.quantile(seen, 0.97))
+        low, high = min(float(seen.min()), -0.2), max(float(np.quantile(seen, 0.97)), 0.2)
         axes.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low))
     axes.set(title="Return on marketing investment", xlabel=f"spend ({currency})", ylabel="ROMI")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:,.0f} %".replace("-", "−")))

@@ -24,6 +24,7 @@ class Points(NamedTuple):
 
     question: Question
     spend: Grid
+    """Media and bought data."""
     value: Grid
     """Incremental value of the whole account: with the campaign less without it."""
     gross: Grid
@@ -62,13 +63,18 @@ class _Account(NamedTuple):
     spend_nanos: int
 
 
+def cost_nanos(row: dict[str, Any]) -> int:
+    """What a campaign cost: media, and data bought on top."""
+    return int(row["spend_nanos"] + row["data_nanos"])
+
+
 def account_of(measured: Measured) -> _Account:
     """What the advertiser has in all: every purchase, caused or not, and every private value won."""
     private = [row for row in measured.campaigns if row["goal"] == "private"]
     value = sum(p["value_nanos"] for p in measured.products) + sum(row["truth_value_nanos"] for row in private)
     gross = sum(p["margin"] * p["value_nanos"] for p in measured.products)
     gross += sum(row["margin"] * row["truth_value_nanos"] for row in private)
-    return _Account(value, gross, sum(row["spend_nanos"] for row in measured.campaigns))
+    return _Account(value, gross, sum(cost_nanos(row) for row in measured.campaigns))
 
 
 def collect(question: Question, outcomes: Sequence[Outcome]) -> Points:
@@ -89,11 +95,11 @@ def collect(question: Question, outcomes: Sequence[Outcome]) -> Points:
 def _figures(campaign_id: str, on: Any, off: Any) -> dict[str, float]:
     row, with_it, without = on.campaign(campaign_id), account_of(on), account_of(off)
     nanos = {
-        "spend": row["spend_nanos"],
+        "spend": cost_nanos(row),
         "value": with_it.value_nanos - without.value_nanos,
         "gross": with_it.gross_nanos - without.gross_nanos,
         "direct": row["truth_value_nanos"],
-        "others_spend": with_it.spend_nanos - row["spend_nanos"] - without.spend_nanos,
+        "others_spend": with_it.spend_nanos - cost_nanos(row) - without.spend_nanos,
         "credited": row["attributed_value_nanos"],
     }
     return {name: amount / NANOS_PER_UNIT for name, amount in nanos.items()} | {

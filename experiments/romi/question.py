@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from experiments.errors import StudyError
@@ -45,18 +46,29 @@ class Question(NamedTuple):
     def _changes(self, value: float) -> dict[str, Any]:
         place = f"campaigns.{self.campaign_id}"
         if self.lever != BUDGET:
-            return {f"{place}.{self.lever}": value}
+            whole = isinstance(self.current, int) and float(value).is_integer()  # a count stays a count
+            return {f"{place}.{self.lever}": int(value) if whole else value}
         budget = self.base.campaigns[self.campaign_id].budget
         daily = None if budget.daily is None else budget.daily * (value / budget.total)
         return {f"{place}.budget": {"total": value, "daily": daily}}
 
 
-def ask(base: Scenario, campaign_id: str, lever: str, values: list[float] | None, seeds: int) -> Question:
-    """A question in order; raises `StudyError` for an unknown campaign, setting, or one without any return.
+def ask(
+    base: Scenario,
+    campaign_id: str,
+    lever: str,
+    values: Sequence[float] | None,
+    seeds: int,
+    *,
+    needs_return: bool = True,
+) -> Question:
+    """A question in order; raises `StudyError` for an unknown campaign or setting.
+
+    With *needs_return* also for a campaign nothing of value can come of.
 
     Without *values*: twenty budgets, from a tenth of the current one to twice it.
     """
-    check_campaign(base, campaign_id)
+    check_campaign(base, campaign_id, needs_return=needs_return)
     current = _current(base, campaign_id, lever)
     if values is None:
         values = [float(f"{current * k / 10:.12g}") for k in range(1, 21)]
@@ -64,15 +76,15 @@ def ask(base: Scenario, campaign_id: str, lever: str, values: list[float] | None
     return Question(base, campaign_id, lever, whole, current, tuple(seeds_from(base.seed, seeds)))
 
 
-def check_campaign(base: Scenario, campaign_id: str) -> None:
-    """Raises `StudyError` unless the scenario has the campaign and something can come of it."""
+def check_campaign(base: Scenario, campaign_id: str, *, needs_return: bool = True) -> None:
+    """Raises `StudyError` unless the scenario has the campaign and (if need be) something can come of it."""
     campaigns = base.campaigns
     if campaign_id not in campaigns:
         raise StudyError(
             f"--campaign {campaign_id}: no such campaign; {suggestion(campaign_id, campaigns, 'there are')}"
         )
     campaign = campaigns[campaign_id]
-    if campaign.product is None and campaign.goal.kind != "private":
+    if needs_return and campaign.product is None and campaign.goal.kind != "private":
         raise StudyError(
             f"--campaign {campaign_id}: it advertises no product and its goal is not private, so nothing of value can "
             "come of it; give it a product"
@@ -92,4 +104,4 @@ def _current(base: Scenario, campaign_id: str, lever: str) -> float:
         here = inside[key]
     if isinstance(here, bool) or not isinstance(here, int | float) or not math.isfinite(here):
         raise StudyError(f"--vary {lever}: it is {here!r} in campaign {campaign_id}; only numbers can be turned")
-    return float(here)
+    return here

@@ -78,10 +78,12 @@ def _rule(rule: Any, path: Path, sources: Mapping[str, Any], segments: Mapping[s
         ("tag", rule.get("tag"), tags),
         ("source", rule.get("source"), sources),
         ("segment", rule.get("segment"), segments),
+        ("lookalike", _mapping(rule.get("lookalike")).get("seed"), segments),
         ("event", event, events),
     ):
         if isinstance(name, str) and name not in known:
-            yield Problem((*path, key), f"there is no {key} {name!r}; {suggestion(name, known)}")
+            what = "segment" if key == "lookalike" else key
+            yield Problem((*path, key), f"there is no {what} {name!r}; {suggestion(name, known)}")
     if rule.get("attribute") is not None:
         yield Problem((*path, "attribute"), "the sources of a scenario tell tags and events, no attributes; use a tag")
 
@@ -98,7 +100,12 @@ def _parts(rule: Any) -> Iterator[Mapping[str, Any]]:
 
 def _circles(segments: Mapping[str, Any]) -> Iterator[Problem]:
     made_of = {
-        name: [part["segment"] for part in _parts(entry.get("rule")) if isinstance(part.get("segment"), str)]
+        name: [
+            inner
+            for part in _parts(entry.get("rule"))
+            for inner in (part.get("segment"), _mapping(part.get("lookalike")).get("seed"))
+            if isinstance(inner, str)
+        ]
         for name, entry in segments.items()
     }
     for name in segments:

@@ -22,8 +22,9 @@ class Scenario(Part):
     """One line for the report's heading."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
     """Every draw is a hash of this number, of what it is for and of whose it is."""
-    driver: Literal["batch", "events"] = "batch"
-    """batch: compiled, no wire; events: a process per request with latency, time-outs and lost notices."""
+    driver: Literal["batch", "events", "live"] = "batch"
+    """batch: compiled, no wire; events: a process per request with latency, time-outs and lost notices; live: real
+    time, against a bidder at a URL."""
     start: LocalTime = datetime(2026, 1, 5)
     """Local time at which the scenario begins (no time zone)."""
     days: Annotated[float, Field(gt=0, le=3660)]

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from experiments.scenario.audience_references import find_audience_problems
 from experiments.scenario.problems import Path, Problem, suggestion
+from openrtb.secure import loads_securely
 
 DEFAULT_NAMES: dict[str, dict[str, None]] = {"places": {"everywhere": None}}
 DEFAULT_START = datetime(2026, 1, 5)
@@ -272,7 +273,7 @@ def _shows(creative: Mapping[str, Any], slot: Mapping[str, Any]) -> bool:
     kind = creative.get("kind")
     if kind != {"display": "banner", "mobile": "banner"}.get(str(slot.get("format")), slot.get("format")):
         return False
-    if any(str(creative.get(key) or "https:").startswith("http:") for key in ("image", "media")):
+    if not all(loads_securely(str(creative.get(key) or "https:")) for key in ("image", "media")):
         return False
     width, height = creative.get("width"), creative.get("height")
     size = (slot.get("width", 300), slot.get("height", 250))

@@ -23,6 +23,8 @@ from experiments.sweep.cell import Measured
 from experiments.sweep.engine import compute
 from tests.experiments.romi.worlds import hill_world, price_at
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parents[2] / "cases"
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
 

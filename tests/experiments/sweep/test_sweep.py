@@ -84,6 +84,7 @@ def test_what_shares_a_market_and_what_does_not() -> None:
     assert len(set(ids)) == 4
 
 
+@pytest.mark.slow
 def test_one_worker_and_two_give_the_same_bytes_and_nothing_runs_twice(tmp_path: Path) -> None:
     cells = cells_of(6)
     ran: list[bool] = []
@@ -153,7 +154,7 @@ def sweep(folder: Path, *more: str) -> list[str]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_kill_9_in_the_middle_then_the_same_command_finishes(tmp_path: Path, workers: str) -> None:
     """Cells finished before the kill keep their files untouched; no cell is run twice; the tables are as without it."""
-    slow = ("--workers", workers, "--set", "days=12", "--set", "traffic.requests_per_day=25000")
+    slow = ("--workers", workers, "--set", "days=8", "--set", "traffic.requests_per_day=25000")
     process = subprocess.Popen(sweep(tmp_path / "a", *slow), start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(finished := sorted((tmp_path / "a").glob("cells/??/*.json"))) < 3:
@@ -175,6 +176,7 @@ def test_kill_9_in_the_middle_then_the_same_command_finishes(tmp_path: Path, wor
     assert not list((tmp_path / "a").rglob(".partial*"))
 
 
+@pytest.mark.slow
 def test_the_command_leaves_tables_and_tells_failures(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
     command = [*BIDLAB, "sweep", "learning", *small, "--vary", f"{BUDGET}=2,-1", "--seeds", "2", "--out", str(tmp_path)]
