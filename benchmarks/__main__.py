@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from benchmarks.own_strategy import RULES, own_strategy_ns
 from benchmarks.stages import measure
 from benchmarks.world import benchmark_scenario
 from experiments.drivers.batch import run_batch
@@ -53,6 +54,11 @@ def main(auctions: int) -> None:
     print(f"batch      {1e9 / large:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"           {large / small:12.2f} time per auction, {10 * auctions:,} against {auctions:,}")
     print(f"           {many / small:12.2f} time per auction, 1,000 campaigns against 50, as many eligible")
+    rule, compiled, plain = own_strategy_ns(auctions, tuple(RULES)).values()
+    print(
+        f"           {compiled / rule:12.2f} time per auction, 50 users' strategies, compiled, against built-in rules"
+    )
+    print(f"           {plain / rule:12.2f} time per auction, the same as plain Python functions")
     each, count, wins = drive_ns(run_events, auctions // 10, runs=3)
     print(f"events     {1e9 / each:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"memory     {peak_bytes(10 * auctions) / 2**20:12,.0f} MiB at the peak of {10 * auctions:,} auctions")

@@ -10,6 +10,7 @@ from bidder.core.budgets import affordable, on_plan
 from bidder.core.caps import capped
 from bidder.core.clock import day_ix, day_share
 from bidder.core.codes import (
+    BAD_BID,
     BELOW_FLOOR,
     BID,
     BUDGET_GONE,
@@ -22,6 +23,7 @@ from bidder.core.codes import (
 )
 from bidder.core.kernel import kernel
 from bidder.core.pricing import quote
+from bidder.core.strategy import strategy_bid
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
 
 _ONE = np.uint64(1)
@@ -45,7 +47,7 @@ def _check(
     if not inside_fence(campaigns, campaign_ix, imps["lat"][i], imps["lon"][i]):
         return NOT_TARGETED
     if bid <= 0:
-        return NO_VALUE
+        return NO_VALUE if bid == 0 else BAD_BID
     if bid < (imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]):
         return BELOW_FLOOR
     if not affordable(campaigns, campaign_ix, bid, today_ix):
@@ -100,6 +102,8 @@ def decide(
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
             worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
+            if book.campaigns["strategy"][campaign_ix] != 0:
+                bid = strategy_bid(book, campaign_ix, worth, imps, i)
             reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
                 if bid > best_bid:
