@@ -11,6 +11,7 @@ import time
 
 from benchmarks.own_strategy import RULES, own_strategy_ns
 from benchmarks.stages import measure
+from benchmarks.tournament import AGENTS, BIDS, opportunities_per_s
 from benchmarks.world import benchmark_scenario
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
@@ -59,6 +60,7 @@ def main(auctions: int) -> None:
         f"           {compiled / rule:12.2f} time per auction, 50 users' strategies, compiled, against built-in rules"
     )
     print(f"           {plain / rule:12.2f} time per auction, the same as plain Python functions")
+    print(f"tournament {opportunities_per_s():12,.0f} opportunities per CPU-second, {AGENTS} agents, {BIDS:,} bids")
     each, count, wins = drive_ns(run_events, auctions // 10, runs=3)
     print(f"events     {1e9 / each:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"memory     {peak_bytes(10 * auctions) / 2**20:12,.0f} MiB at the peak of {10 * auctions:,} auctions")

@@ -31,7 +31,7 @@ _ZERO = np.uint64(0)
 
 
 @kernel
-def _check(
+def check(
     book: Book,
     campaign_ix: int,
     imps: NDArray[np.void],
@@ -60,7 +60,7 @@ def _check(
 
 
 @kernel
-def _refuse_unidentified(word: np.uint64, word_ix: int, tally: NDArray[np.int64]) -> None:
+def refuse_unidentified(word: np.uint64, word_ix: int, tally: NDArray[np.int64]) -> None:
     """Count the campaigns that would need to recognise the person."""
     while word != _ZERO:
         tally[64 * word_ix + lowest_bit(word), NO_CONSENT] += 1
@@ -95,7 +95,7 @@ def decide(
         else:
             unidentified = book.targets[book.index[ROW_UNIDENTIFIED], word_ix]
             if (word & ~unidentified) != _ZERO:
-                _refuse_unidentified(word & ~unidentified, word_ix, tally)
+                refuse_unidentified(word & ~unidentified, word_ix, tally)
                 furthest = max(furthest, NO_CONSENT)
             word &= unidentified
         while word != _ZERO:
@@ -104,7 +104,7 @@ def decide(
             worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
             if book.campaigns["strategy"][campaign_ix] != 0:
                 bid = strategy_bid(book, campaign_ix, worth, imps, i)
-            reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
+            reason = check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
                 if bid > best_bid:
                     if best_ix >= 0:

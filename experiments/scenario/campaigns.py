@@ -289,6 +289,8 @@ class Campaign(Part):
 
     product: Name | None = None
     """What it advertises; missing: nothing that people buy (textbook worlds)."""
+    seat: Name | None = None
+    """Whose campaign it is in a tournament, where seats bid against each other; missing: a seat of its own."""
     start: LocalTime | None = None
     """First moment it may bid (local time); missing: the scenario's start."""
     end: LocalTime | None = None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from experiments import own_strategies
 from experiments.compile_buyer import compile_plans
 from experiments.errors import ScenarioError
 from experiments.own_strategies import load_strategies
+from experiments.run import run_scenario
 from experiments.scenario import Scenario
 from experiments.scenario.loader import dump_yaml, load, load_text
 from tests.experiments.scenario.test_scenario_schema import bidlab
@@ -90,20 +93,28 @@ def test_a_scenario_made_in_python_must_bring_the_text() -> None:
         Scenario.model_validate(data)
 
 
-def test_the_starter_runs_and_a_failing_one_is_told_of(tmp_path: Path) -> None:
+def test_the_starter_is_written_once(tmp_path: Path) -> None:
     assert bidlab("init", "--strategy", "my_bid.py", cwd=tmp_path).returncode == 0
     refused = bidlab("init", "--strategy", "my_bid.py", cwd=tmp_path)
     assert (refused.returncode, "is already there" in refused.stderr) == (1, True)
     assert bidlab("init", "--strategy", "my_bid", cwd=tmp_path).returncode == 1
-    (tmp_path / "failing.py").write_text("\ndef bid(o):\n    return o.nothing\n")
-    name = next(iter(load("learning").campaigns))
-    small = ("--set", "days=0.1", "--set", "people.count=200", "--no-report", "--json")
-    for file, complaint in (
-        ("my_bid.py", ""),
-        ("failing.py", f"campaign {name}: failing.py:bid gave no usable bid for "),
+    assert one("bid={kind: truthful}\nstrategy=my_bid.py:bid", tmp_path)
+
+
+def test_the_starter_buys_and_a_failing_one_is_told_of() -> None:
+    starter = Path(own_strategies.__file__).with_name("starter_strategy.py").read_text()
+    failing = "\ndef bid(o):\n    return o.nothing\n"
+    for source, told in (
+        (starter, None),
+        (failing, r"campaign awareness: b\.py:bid gave no usable bid for .*b\.py:3: Attr"),
     ):
-        chosen = ("--set", f"campaigns.{name}.bid={{kind: truthful}}", "--set", f"campaigns.{name}.strategy={file}:bid")
-        done = bidlab("run", "learning", *chosen, *small, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert complaint in done.stderr
-        assert ("failing.py:3: AttributeError: " in done.stderr) == bool(complaint)
+        given = {"strategy": "b.py:bid", "strategy_source": source, "bid": {"kind": "truthful"}}
+        data = load("learning").model_dump()
+        data |= {"days": 0.05, "campaigns": {"awareness": data["campaigns"]["awareness"] | given}}
+        data["people"]["count"] = 200
+        scenario = Scenario.model_validate(data)
+        outcome = run_scenario(scenario, "")
+        said = list(own_strategies.failures(compile_plans(scenario), outcome.tables))
+        assert len(said) == (told is not None)
+        assert told is None or re.match(told, said[0])
+        assert (outcome.tables["exposures"].num_rows > 10) == (told is None)
