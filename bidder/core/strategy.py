@@ -22,7 +22,6 @@ from bidder.core.budgets import committed_nanos
 from bidder.core.caps import seen_since
 from bidder.core.codes import PACE_ADAPTIVE
 from bidder.core.kernel import outlined
-from bidder.core.memory import maybe_seen
 
 NANOS_PER_CPM, NANOS_PER_UNIT = 1e6, 1e9
 REFUSED = -1
@@ -108,7 +107,7 @@ def strategy_bid(book: Book, campaign_ix: int, worth: int, imps: NDArray[np.void
     start_s, now_s = campaigns["start_s"][campaign_ix], imps["now_s"][i]
     floor_nanos = imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]
     seen = 0
-    if campaigns["asks_seen"][campaign_ix] == 1 and person_ix >= 0 and maybe_seen(book, person_ix, campaign_ix):
+    if campaigns["asks_seen"][campaign_ix] == 1 and person_ix >= 0:
         seen = seen_since(book, campaign_ix, person_ix, -np.inf, False)
     opportunity = Opportunity(
         float(worth / NANOS_PER_CPM),

@@ -134,7 +134,7 @@ def _run_auction(
     key, slot_ix, time_s = opps["key"][i], opps["slot_ix"][i], opps["time_s"][i]
     see(world, book, opps, i, imps)
     draw_signals(world, key, desk.signals)
-    n = enter_all(book, rows[opps["person_ix"][i]], imps, 0, desk.signals, tallies.reasons, entries)
+    n = enter_all(book, rows[opps["buyer_ix"][i]], imps, 0, desk.signals, tallies.reasons, entries)
     fate = send(field, n, tallies)
     first, second = highest_two(field, n, key)
     rival = best_rival_nanos(world, world.slots["rivals_ix"][slot_ix], key)
@@ -197,6 +197,9 @@ def advance(
     while done < most and free_entries(book) >= block_entries(book, block):
         wanted = min(most - done, block)
         n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
+        if desk.units.shape[0] > 0:
+            for i in range(n):
+                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])

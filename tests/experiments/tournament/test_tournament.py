@@ -87,7 +87,7 @@ def play_apart(setting: Setting) -> tuple[list[tuple[int, int, int]], np.ndarray
             key, slot, now_s = opps["key"][0], int(opps["slot_ix"][0]), float(opps["time_s"][0])
             see(world, books[0], opps, 0, imps)
             draw_signals(world, key, signals)
-            row = setting.audience.rows[opps["person_ix"][0]]
+            row = setting.audience.rows[opps["buyer_ix"][0]]
             offers = []
             for s, members in enumerate(seats):
                 books[s] = ensure_room(books[s])
