@@ -11,6 +11,9 @@ from experiments.ledger import RESULT_OUTBID, RESULT_WON
 from experiments.setting import Setting
 from experiments.tournament.run import Tournament, seat_names
 
+LARGEST = 2.0**62
+"""Sums beyond what fits an int64 are told as this."""
+
 MEANINGS = {
     "agent": "campaign that bids for itself",
     "seat": "seat it bids for; campaigns of one seat send only the highest of their bids",
@@ -39,8 +42,8 @@ def agents_table(setting: Setting, played: Tournament) -> pa.Table:
     worth = _sums(by, played.ledger.exposures["worth_nanos"], count)
     conversions = played.book.campaigns["conversions"]
     results = played.ledger.tallies.results
-    multiplier, best_worth, best_spend = played.hindsight.best()
-    best_worth, best_spend = np.rint(best_worth).astype(np.int64), np.rint(best_spend).astype(np.int64)
+    multiplier, *best = played.hindsight.best()
+    best_worth, best_spend = (np.rint(np.minimum(amount, LARGEST)).astype(np.int64) for amount in best)
     rules = [plan.bid.kind if plan.bid.strategy is None else plan.bid.strategy.name for plan in setting.plans]
     columns = {
         "agent": [plan.campaign_id for plan in setting.plans],
