@@ -105,6 +105,7 @@ def strategy_bid(book: Book, campaign_ix: int, worth: int, imps: NDArray[np.void
     """
     campaigns, slot_ix, person_ix = book.campaigns, imps["slot_ix"][i], imps["person_ix"][i]
     start_s, now_s = campaigns["start_s"][campaign_ix], imps["now_s"][i]
+    length_s = campaigns["end_s"][campaign_ix] - start_s
     floor_nanos = imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]
     seen = 0
     if campaigns["asks_seen"][campaign_ix] == 1 and person_ix >= 0:
@@ -114,9 +115,10 @@ def strategy_bid(book: Book, campaign_ix: int, worth: int, imps: NDArray[np.void
         float(floor_nanos / NANOS_PER_CPM),
         float(book.cells[campaign_ix, slot_ix, CTR]),
         float(book.cells[campaign_ix, slot_ix, CVR]),
-        float(campaigns["total_nanos"][campaign_ix] / NANOS_PER_UNIT),
+        # Of the plan: a service with durable budgets keeps in `total_nanos` only what it may spend for now.
+        float(campaigns["nanos_per_s"][campaign_ix] * length_s / NANOS_PER_UNIT),
         float(committed_nanos(campaigns, campaign_ix) / NANOS_PER_UNIT),
-        float((now_s - start_s) / (campaigns["end_s"][campaign_ix] - start_s)),
+        float((now_s - start_s) / length_s),
         float(now_s),
         int(campaigns["wins"][campaign_ix]),
         int(campaigns["clicks"][campaign_ix]),
