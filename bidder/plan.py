@@ -135,6 +135,14 @@ class CampaignPlan:
     cvr: float = 0.0
     learned: bool = False
     prior_impressions: float = 1.0
+    method: Literal["counts", "pooled", "model"] = "counts"
+    """How rates are learned, see `bidder.core.pricing`, `bidder.core.pooling` and `bidder.core.rates`."""
+    explores: bool = False
+    """Bids on a draw from what is known of the rate (Thompson sampling); with a model only."""
+    delay_s: float = 86400.0
+    """Mean time from an ad to the purchase, as the buyer believes; learned with `pooled` and `model`."""
+    worth_by_frequency: tuple[float, ...] = ()
+    """Factor on the worth by number of earlier exposures to the product's ads; empty: 1."""
     lookback_s: float = 0.0
     target: TargetPlan = field(default_factory=TargetPlan)
     caps: tuple[CapPlan, ...] = ()

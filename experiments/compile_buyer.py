@@ -75,6 +75,10 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         cvr=rates.cvr,
         learned=rates.learned,
         prior_impressions=rates.prior_impressions,
+        method=rates.method,
+        explores=rates.explore,
+        delay_s=rates.delay_h * 3600.0,
+        worth_by_frequency=tuple(campaign.worth_by_frequency),
         lookback_s=campaign.lookback_days * 86400.0,
         target=TargetPlan(
             formats=tuple(target.formats),

@@ -39,6 +39,9 @@ BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_logn
 PACE_ASAP, PACE_EVEN, PACE_ADAPTIVE, PACE_MULTIPLICATIVE, PACE_PID = 0, 1, 2, 3, 4
 PACES = ("asap", "even", "adaptive", "multiplicative", "pid")
 
+METHOD_COUNTS, METHOD_POOLED, METHOD_MODEL = 0, 1, 2
+METHODS = ("counts", "pooled", "model")
+
 FORMATS = ("display", "mobile", "video", "native", "audio")
 DEVICES = ("desktop", "mobile", "tablet", "tv")
 

@@ -99,7 +99,7 @@ def decide(
         while word != _ZERO:
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
-            worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
+            worth, bid = quote(book, campaign_ix, imps, i, signals)
             reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
                 if bid > best_bid:

@@ -13,6 +13,10 @@ from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
 from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, PACE_ADAPTIVE
 from bidder.core.kernel import kernel, outlined
+from bidder.core.live import live_quote
+
+LISTED, LIVE = -1, -2
+"""Values of a campaign's `signal_ix` that are no signal: its price is on the list, or worked out on the spot."""
 
 
 @kernel
@@ -39,22 +43,28 @@ def list_prices(book: Book, campaign_ix: int) -> None:
 
 
 @kernel
-def quote(book: Book, campaign_ix: int, slot_ix: int, signals: NDArray[np.int64]) -> tuple[int, int]:
-    """Worth and bid (nanos) for one impression: from the price list, or from its private value."""
-    campaigns = book.campaigns
+def quote(
+    book: Book, campaign_ix: int, imps: NDArray[np.void], i: int, signals: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Worth and bid (nanos) for impression *i*: from the price list, its private value, or worked out on the spot."""
+    campaigns, slot_ix = book.campaigns, imps["slot_ix"][i]
     signal_ix = campaigns["signal_ix"][campaign_ix]
-    if signal_ix < 0:
+    if signal_ix == LISTED:
         worth, bid = book.prices[campaign_ix, slot_ix, WORTH], book.prices[campaign_ix, slot_ix, BID_PRICE]
+        bid_worth = float(worth)
+    elif signal_ix == LIVE:
+        worth, bid_worth, bid = live_quote(book, campaign_ix, imps, i)
     else:
         worth = signals[signal_ix]
-        bid = bid_nanos(campaigns, campaign_ix, float(worth), book.cells[campaign_ix, slot_ix, CTR], 1.0)
+        bid_worth = float(worth)
+        bid = bid_nanos(campaigns, campaign_ix, bid_worth, book.cells[campaign_ix, slot_ix, CTR], 1.0)
     if campaigns["pace"][campaign_ix] >= PACE_ADAPTIVE:
-        bid = paced_bid(campaigns, campaign_ix, worth, bid)
+        bid = paced_bid(campaigns, campaign_ix, bid_worth, bid)
     return worth, bid
 
 
 @outlined
-def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: int, bid: int) -> int:
+def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: float, bid: int) -> int:
     """The bid (nanos) under the campaign's multiplier.
 
     Shaded bids are worked out anew for the worth times the multiplier: that maximises worth - b / multiplier, money at

@@ -282,6 +282,12 @@ class Rates(Part):
     """Update both per slot from the campaign's own feedback at every tick."""
     prior_impressions: Positive = 2000.0
     """How many impressions the predictions above are worth when learning."""
+    method: Literal["counts", "pooled", "model"] = "counts"
+    """counts: each slot by itself; pooled: slots share by empirical Bayes; model: every impression by its features."""
+    explore: bool = False
+    """Bid on a draw from what is known of the rate, not on its mean (Thompson sampling); with method model."""
+    delay_h: Annotated[float, Field(ge=0.01, le=10_000)] = 24.0
+    """Mean time from an ad to its purchase, as the buyer believes; learned too, with pooled and model (hours)."""
 
 
 class Campaign(Part):
@@ -303,6 +309,8 @@ class Campaign(Part):
     """How worth becomes a bid."""
     rates: Rates = Rates()
     """Predicted click and purchase rates."""
+    worth_by_frequency: list[Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=list, max_length=100)
+    """Factor on the worth by number of ads of the product the person has seen: [first, second, ...]; the last holds on."""
     target: Target = Target()
     """Where it may buy."""
     caps: list[Cap] = Field(default_factory=list, max_length=8)

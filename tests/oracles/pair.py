@@ -117,7 +117,7 @@ class Pair:
 
     def click(self, c: int, slot_ix: int) -> None:
         """An ad was clicked."""
-        settle.click(self.book, c, slot_ix)
+        settle.click(self.book, c, -1, slot_ix, self.now_s)
         self.oracle.click(c, slot_ix)
 
     def convert(self, product_ix: int, person_ix: int, value: int) -> None:
