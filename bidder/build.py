@@ -83,7 +83,9 @@ def build_book(
         prices=np.zeros((*cells.shape[:2], 2), np.int64),
         persons=blank_rows(max(1, people_count), PERSON),
         memory=blank_rows(SMALLEST_MEMORY, SEEN),
-        held=held if held is not None and any(plan.method == "model" for plan in plans) else np.zeros((0, 1), np.uint64),
+        held=held
+        if held is not None and any(plan.method == "model" for plan in plans)
+        else np.zeros((0, 1), np.uint64),
         weights=weights,
         learners=learners,
         curves=np.array([factor for plan in plans for factor in plan.worth_by_frequency] or [1.0]),
@@ -158,7 +160,9 @@ def _looks_back(plan: CampaignPlan) -> bool:
 def _signal(plan: CampaignPlan, product_ix: int) -> int:
     """Where its price comes from, see `bidder.core.pricing.quote`."""
     if plan.method != "counts" and product_ix < 0:
-        raise PlanError(f"campaign {plan.campaign_id}: rates by {plan.method} are learned per product; name its product")
+        raise PlanError(
+            f"campaign {plan.campaign_id}: rates by {plan.method} are learned per product; name its product"
+        )
     if plan.goal == "private":
         return plan.signal_ix
     return LIVE if _modelled(plan) or plan.worth_by_frequency else LISTED

@@ -36,7 +36,18 @@ _LAST_BANNER = _FORMAT_IX["mobile"]
 
 # `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
 assert IMPRESSION.names == (
-    *("now_s", "person_ix", "floor_nanos", "deal_floor_nanos", "lat", "lon", "request_no", "slot_ix", "publisher_ix", "deal_ix"),
+    *(
+        "now_s",
+        "person_ix",
+        "floor_nanos",
+        "deal_floor_nanos",
+        "lat",
+        "lon",
+        "request_no",
+        "slot_ix",
+        "publisher_ix",
+        "deal_ix",
+    ),
     *("place_ix", "hour", "format_ix", "device_ix"),
 )
 
@@ -107,7 +118,19 @@ class Codec:
         person_ix = -1 if request.user is None or not known else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp, kind)
         imps[0] = (
-            *(now_s, person_ix, floor, deal_floor, lat, lon, request_no(request.id), slot_ix, publisher_ix, deal_ix, place_ix),
+            *(
+                now_s,
+                person_ix,
+                floor,
+                deal_floor,
+                lat,
+                lon,
+                request_no(request.id),
+                slot_ix,
+                publisher_ix,
+                deal_ix,
+                place_ix,
+            ),
             *(0, format_ix, device_ix),
         )
         return Seen(person_ix, slot_ix, deal_ix, deal)

@@ -19,7 +19,7 @@ from bidder.core.kernel import kernel
 Z, N, WEIGHT, VARIANCE, GRADIENT, SQUARES, WAITING = range(7)
 COLUMNS = 8
 
-ALPHA, BETA, L1, L2 = 0.08, 1.0, 0.0, 1.0
+ALPHA, BETA, L1, L2 = 0.1, 1.0, 0.0, 1.0
 PRECISION = 4.0
 """Prior precision of a weight: before any outcome its standard deviation is 1/2."""
 

@@ -43,9 +43,7 @@ def list_prices(book: Book, campaign_ix: int) -> None:
 
 
 @kernel
-def quote(
-    book: Book, campaign_ix: int, imps: NDArray[np.void], i: int, signals: NDArray[np.int64]
-) -> tuple[int, int]:
+def quote(book: Book, campaign_ix: int, imps: NDArray[np.void], i: int, signals: NDArray[np.int64]) -> tuple[int, int]:
     """Worth and bid (nanos) for impression *i*: from the price list, its private value, or worked out on the spot."""
     campaigns, slot_ix = book.campaigns, imps["slot_ix"][i]
     signal_ix = campaigns["signal_ix"][campaign_ix]

@@ -171,9 +171,7 @@ def modelled_rate(
 
 
 @kernel
-def predict(
-    book: Book, campaign_ix: int, model: int, person_ix: int, touch: int, hour: int
-) -> tuple[float, float]:
+def predict(book: Book, campaign_ix: int, model: int, person_ix: int, touch: int, hour: int) -> tuple[float, float]:
     """Rate per impression, and the standard deviation of its logarithm.
 
     With k outcomes heard, the model's rate has weight k / (k + TRUST), the pooled rate of campaign and slot the rest.
@@ -251,9 +249,7 @@ def teach_click(book: Book, campaign_ix: int, person_ix: int, touch: int, shown_
 
 
 @kernel
-def teach_purchase(
-    book: Book, campaign_ix: int, person_ix: int, touch: int, shown_s: float, now_s: float
-) -> None:
+def teach_purchase(book: Book, campaign_ix: int, person_ix: int, touch: int, shown_s: float, now_s: float) -> None:
     """A purchase was credited to an ad shown at *shown_s*."""
     if book.campaigns["modelled"][campaign_ix] & USES_PURCHASES:
         teach(book, campaign_ix, PURCHASES, person_ix, touch, shown_s, GRADIENT, 1.0)

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.init import init
     from experiments.cli.load import load
     from experiments.cli.measure import measure
+    from experiments.cli.learn import learn
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
     from experiments.cli.run import run
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     app.command("replay")(_interruptible(replay))
     app.command("explain")(_interruptible(explain))
     app.command("load")(_interruptible(load))
+    app.command("learn")(_interruptible(learn))
     app.add_typer(audience, name="dmp")
     app.add_typer(measure, name="measure")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)

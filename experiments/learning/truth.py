@@ -16,7 +16,9 @@ from exchange_sim.world import World
 
 
 @njit(cache=True)
-def true_rates(world: World, exposures: NDArray[np.void], clicks: NDArray[np.float64], caused: NDArray[np.float64]) -> None:
+def true_rates(
+    world: World, exposures: NDArray[np.void], clicks: NDArray[np.float64], caused: NDArray[np.float64]
+) -> None:
     """Fill *clicks* and *caused* (float64[n]) for *exposures* (EXPOSURE[n], by time): probability of a click and of a
     purchase the exposure causes. `world.stock` must be fresh, and is used up."""
     for i in range(exposures.shape[0]):
