@@ -35,13 +35,13 @@ from bidder.core.book import (
     WELCOME,
     Book,
 )
-from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, METHODS, NO_DAILY_LIMIT, PACES, WEEK_HOURS
+from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, METHODS, NO_DAILY_LIMIT, PACES, SCOPES, WEEK_HOURS
 from bidder.core.ftrl import COLUMNS, PRECISION, VARIANCE
 from bidder.core.pricing import LISTED, LIVE, list_prices
 from bidder.core.rates import FIRST_DELAY_S, PER_S, USES_CLICKS, USES_PURCHASES
 from bidder.core.touch import MOST_SLOTS
 from bidder.errors import PlanError
-from bidder.plan import CampaignPlan, Directory, PacePlan
+from bidder.plan import CampaignPlan, CapPlan, Directory, PacePlan
 from bidder.room import blank_rows
 
 SMALLEST_MEMORY = 4096
@@ -59,8 +59,9 @@ def build_book(
 ) -> Book:
     """A fresh book for *plans*.
 
-    *held* is uint64[people, words], the segment row of each person, for models that use them. *start_hour* is the hour of the week and *start_of_day_s* the second of the day at which time 0 lies. Raises
-    `PlanError` when a plan names something the *directory* does not know.
+    *held* is uint64[people, words], the segment row of each person, for models that use them. *start_hour* is the hour
+    of the week and *start_of_day_s* the second of the day at which time 0 lies. Raises `PlanError` when a plan names
+    something the *directory* does not know.
     """
     index = np.zeros(INDEX_SIZE + len(directory.slots), np.int64)
     index[SLOT_PUBLISHERS] = INDEX_SIZE
@@ -83,12 +84,10 @@ def build_book(
         prices=np.zeros((*cells.shape[:2], 2), np.int64),
         persons=blank_rows(max(1, people_count), PERSON),
         memory=blank_rows(SMALLEST_MEMORY, SEEN),
-        held=held
-        if held is not None and any(plan.method == "model" for plan in plans)
-        else np.zeros((0, 1), np.uint64),
+        held=_held(plans, held),
         weights=weights,
         learners=learners,
-        curves=np.array([factor for plan in plans for factor in plan.worth_by_frequency] or [1.0]),
+        curves=_curves(plans),
     )
     for campaign_ix in range(len(plans)):
         list_prices(book, campaign_ix)
@@ -98,6 +97,8 @@ def build_book(
 def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[np.void]:
     rows = np.zeros(len(plans), CAMPAIGN)
     cap_first = curve_first = 0
+    shape_first = sum(len(plan.worth_by_frequency) for plan in plans) or 1
+    wide = [(plan, cap) for plan in plans for cap in plan.caps if cap.scope != "campaign"]
     families: dict[int, int] = {}
     for c, plan in enumerate(plans):
         fence = plan.target.fence or (0.0, 0.0, 0.0)
@@ -123,9 +124,9 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "radius_km": fence[2],
             "cap_first": cap_first,
             "cap_count": len(plan.caps),
-            "cap_least": min([cap.limit for cap in plan.caps], default=0),
+            "cap_least": _least(plan),
             "lookback_s": plan.lookback_s,
-            "keep_s": max([cap.window_s for cap in plan.caps] + [plan.lookback_s if _looks_back(plan) else 0.0]),
+            "keep_s": max([*_windows_s(plan, wide), plan.lookback_s if _looks_back(plan) else 0.0]),
             "learned": int(plan.learned),
             "prior_ctr": plan.ctr,
             "prior_cvr": plan.cvr,
@@ -133,12 +134,19 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "method": METHODS.index(plan.method),
             "modelled": _modelled(plan),
             "explores": int(plan.explores),
-            "keep_all": int(bool(plan.caps or plan.worth_by_frequency or _modelled(plan))),
+            "keep_all": int(bool(_windows_s(plan, wide) or plan.worth_by_frequency or _modelled(plan))),
             "family_ix": product_ix if product_ix >= 0 else -2 - c,
             "offset_click": _log_odds(plan.ctr),
             "offset_purchase": _log_odds(plan.cvr),
             "curve_first": curve_first,
             "curve_count": len(plan.worth_by_frequency),
+            "shape_first": shape_first if plan.pacing.shape else -1,
+            "pass_share": plan.pacing.start if plan.pacing.kind == "throttled" else 1.0,
+            "target_share": plan.pacing.target if plan.pacing.kind in ("adaptive", "multiplicative") else 0.0,
+            "target_step": plan.pacing.target_step,
+            "target_ecpc": plan.pacing.target if plan.pacing.kind == "ecpc" else 0.0,
+            "roas_target": plan.roas_target,
+            "basket_nanos": plan.goal_value_nanos * plan.roas_target,
             "day_ix": -1,
             **_pacing(plan.pacing, plan.total_nanos),
         }
@@ -146,10 +154,42 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             rows[name][c] = value
         cap_first += len(plan.caps)
         curve_first += len(plan.worth_by_frequency)
+        shape_first += (WEEK_HOURS + 1) * bool(plan.pacing.shape)
         family_ix = int(values["family_ix"])
         families[family_ix] = families.get(family_ix, 0) | 1 << (c & 63)
     rows["relatives"] = [families[family_ix] for family_ix in rows["family_ix"].tolist()]
     return rows
+
+
+def _held(plans: Sequence[CampaignPlan], rows: NDArray[np.uint64] | None) -> NDArray[np.uint64]:
+    """The segment rows, where a model uses them as features."""
+    if rows is None or not any(plan.method == "model" for plan in plans):
+        return np.zeros((0, 1), np.uint64)
+    return rows
+
+
+def _least(plan: CampaignPlan) -> int:
+    """Lowest limit of its caps, or -1, see `CAMPAIGN`."""
+    if any(cap.scope != "campaign" for cap in plan.caps):
+        return -1
+    return min([cap.limit for cap in plan.caps], default=0)
+
+
+def _windows_s(plan: CampaignPlan, wide: Sequence[tuple[CampaignPlan, CapPlan]]) -> list[float]:
+    """Windows of every cap its exposures count for: its own, and those of others in *wide* that look at it."""
+    others = [
+        cap.window_s
+        for other, cap in wide
+        if cap.scope == "all" or (other.product is not None and other.product == plan.product)
+    ]
+    return [cap.window_s for cap in plan.caps] + others
+
+
+def _curves(plans: Sequence[CampaignPlan]) -> NDArray[np.float64]:
+    """Every campaign's worth by frequency, then every shape of the week as its cumulative weights."""
+    factors = [factor for plan in plans for factor in plan.worth_by_frequency] or [1.0]
+    weeks = [np.concatenate([[0.0], np.cumsum(plan.pacing.shape)]) for plan in plans if plan.pacing.shape]
+    return np.concatenate([np.array(factors), *weeks])
 
 
 def _looks_back(plan: CampaignPlan) -> bool:
@@ -165,7 +205,7 @@ def _signal(plan: CampaignPlan, product_ix: int) -> int:
         )
     if plan.goal == "private":
         return plan.signal_ix
-    return LIVE if _modelled(plan) or plan.worth_by_frequency else LISTED
+    return LIVE if _modelled(plan) or plan.worth_by_frequency or plan.bid.kind == "random" else LISTED
 
 
 def _modelled(plan: CampaignPlan) -> int:
@@ -173,7 +213,7 @@ def _modelled(plan: CampaignPlan) -> int:
     if plan.method != "model" or not plan.learned:
         return 0
     clicks = plan.goal == "cpc" or plan.bid.kind == "mcpc"
-    return USES_CLICKS * clicks | USES_PURCHASES * (plan.goal == "cpa")
+    return USES_CLICKS * clicks | USES_PURCHASES * (plan.goal in ("cpa", "roas"))
 
 
 def _log_odds(rate: float) -> float:
@@ -227,8 +267,8 @@ def _pacing(pacing: PacePlan, total_nanos: int) -> dict[str, float]:
 
 
 def _caps(plans: Sequence[CampaignPlan]) -> NDArray[np.void]:
-    caps = [(cap.limit, cap.window_s, int(cap.sliding)) for plan in plans for cap in plan.caps]
-    return np.array(caps or [(0, 1.0, 0)], CAP)
+    caps = [(cap.limit, cap.window_s, int(cap.sliding), SCOPES.index(cap.scope)) for plan in plans for cap in plan.caps]
+    return np.array(caps or [(0, 1.0, 0, 0)], CAP)
 
 
 def _targets(plans: Sequence[CampaignPlan], directory: Directory, index: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -29,6 +29,8 @@ class CapPlan:
     limit: int
     window_s: float
     sliding: bool
+    scope: Literal["campaign", "product", "all"] = "campaign"
+    """Whose exposures count: the campaign's, those of its product's campaigns, those of all campaigns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,13 @@ class BidPlan:
 
     constant: a the bid; truthful: a the factor; linear: a the bid at rate b; mcpc: a the cost per click; ortb1, ortb2:
     a the win curve's constant, b lambda (rate per nano); shaded_lognormal: a and b mean and standard deviation of the
-    logarithm of the highest rival's nanos; shaded_uniform: the highest of b rivals, each uniform up to a.
+    logarithm of the highest rival's nanos; shaded_uniform: the highest of b rivals, each uniform up to a; random:
+    uniform from a to b.
     """
 
-    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform"]
+    kind: Literal[
+        "constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform", "random"
+    ]
     a: float
     b: float = 0.0
     max_nanos: int | None = None
@@ -50,16 +55,22 @@ class BidPlan:
 class PacePlan:
     """How a campaign spreads its budget, see `bidder.core.budgets` (even) and `bidder.core.pacing` (the others)."""
 
-    kind: Literal["asap", "even", "adaptive", "multiplicative", "pid"] = "asap"
+    kind: Literal["asap", "even", "adaptive", "multiplicative", "pid", "ecpc", "throttled"] = "asap"
     start: float = 0.0
-    """First mu; of pid, first multiplier."""
+    """First mu; of pid, first multiplier; of throttled, first share."""
     highest: float = 1.0
     """Highest mu; of pid, highest multiplier."""
     step_per_nano: float = 0.0
     auctions: float = 0.0
     """Auctions the budget is planned for; 0: estimated at every tick."""
     gains: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """kp, ki, kd of pid."""
+    """kp, ki, kd of pid and ecpc."""
+    target: float = 0.0
+    """Adaptive: cost allowed per unit of worth bought, 0: no such target; ecpc: nanos per click or purchase."""
+    target_step: float = 0.0
+    """How far the shadow price of that target moves per tick at most."""
+    shape: tuple[float, ...] = ()
+    """Weights of the 168 hours of a week, Monday 00:00 first; empty: every moment weighs the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +134,12 @@ class CampaignPlan:
     total_nanos: int
     start_s: float
     end_s: float
-    goal: Literal["cpm", "cpc", "cpa", "private"]
+    goal: Literal["cpm", "cpc", "cpa", "private", "roas"]
     bid: BidPlan
     goal_value_nanos: float = 0.0
-    """Worth of one impression, click or purchase."""
+    """Worth of one impression, click or purchase; roas: believed value of a purchase divided by the target."""
+    roas_target: float = 1.0
+    """Value of purchases wanted per unit of spend."""
     signal_ix: int = -1
     daily_nanos: int | None = None
     pacing: PacePlan = PacePlan()

@@ -30,7 +30,7 @@ CAMPAIGN = np.dtype(
         ("fenced", "i4"),  # 1: only inside the disc below
         ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
         ("cap_count", "i4"),
-        ("cap_least", "i8"),  # lowest of their limits
+        ("cap_least", "i8"),  # lowest of their limits; -1: some of them count other campaigns' exposures too
         ("multiplier", "f8"),  # on the bid, moved by `bidder.core.pacing`; 1: bid what the rule says
         # the rest of the plan
         ("product_ix", "i4"),
@@ -61,6 +61,16 @@ CAMPAIGN = np.dtype(
         ("ripened_s", "f8"),  # when the purchases cells wait for were last brought up to date
         ("curve_first", "i4"),  # its worth by frequency is curve_first .. curve_first + curve_count of `curves`
         ("curve_count", "i4"),
+        ("shape_first", "i4"),  # its cumulative hours of the week are 169 entries of `curves` from here; -1: flat
+        ("pass_share", "f8"),  # of throttled pacing: the share of auctions it takes part in
+        ("target_share", "f8"),  # cost allowed per unit of worth bought; 0: no such target
+        ("target_mu", "f8"),  # shadow price of that target
+        ("target_step", "f8"),
+        ("bought_worth", "f8"),  # predicted worth of what was bought (nanos), kept where there is such a target
+        ("tick_bought_worth", "f8"),
+        ("roas_target", "f8"),
+        ("basket_nanos", "f8"),  # believed mean value of a purchase
+        ("target_ecpc", "f8"),  # nanos per click (goal cpc or cpm) or per purchase
         # what has happened
         ("changed", "i4"),  # 1: counts have moved since the price list was last made
         ("wins", "i8"),
@@ -86,7 +96,7 @@ CAMPAIGN = np.dtype(
     align=True,
 )
 
-CAP = np.dtype([("limit", "i8"), ("window_s", "f8"), ("sliding", "i4")], align=True)
+CAP = np.dtype([("limit", "i8"), ("window_s", "f8"), ("sliding", "i4"), ("scope", "i4")], align=True)
 
 IMPRESSION = np.dtype(
     [

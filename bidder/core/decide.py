@@ -21,6 +21,7 @@ from bidder.core.codes import (
     PACED,
 )
 from bidder.core.kernel import kernel
+from bidder.core.pacing import throttled
 from bidder.core.pricing import quote
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
 
@@ -50,7 +51,7 @@ def _check(
         return BELOW_FLOOR
     if not affordable(campaigns, campaign_ix, bid, today_ix):
         return BUDGET_GONE
-    if not on_plan(campaigns, campaign_ix, bid, now_s, today_ix, share):
+    if not on_plan(book, campaign_ix, bid, now_s, today_ix, share) or throttled(book, campaign_ix, imps, i):
         return PACED
     if imps["person_ix"][i] >= 0 and capped(book, campaign_ix, imps["person_ix"][i], now_s):
         return CAPPED

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
-from bidder.core.book import CTR, CVR, Book
-from bidder.core.codes import GOAL_CPC, GOAL_CPM
+from bidder.core.book import CTR, CVR, WORTH, Book
+from bidder.core.clock import hour_of_week
+from bidder.core.codes import BID_RANDOM, GOAL_CPC, GOAL_CPM
+from bidder.core.ftrl import hashed
 from bidder.core.kernel import kernel, outlined
 from bidder.core.rates import CLICKS, PURCHASES, USES_CLICKS, USES_PURCHASES, explored, normal_draw, predict
-from bidder.core.touch import earlier_exposures, touch_of
+from bidder.core.touch import earlier_exposures, slot_of, touch_of
+
+_S12 = np.uint64(12)
 
 
 @kernel
@@ -23,6 +27,26 @@ def curve_factor(book: Book, campaign_ix: int, earlier: int) -> float:
     if count == 0:
         return 1.0
     return book.curves[book.campaigns["curve_first"][campaign_ix] + min(max(earlier, 0), count - 1)]
+
+
+@kernel
+def random_bid(campaigns: NDArray[np.void], campaign_ix: int, request_no: int, slot_ix: int) -> int:
+    """A bid uniform between the rule's two prices (nanos), drawn from the request's number."""
+    bits = hashed(request_no ^ 1 << 60, (campaign_ix << 20) ^ slot_ix)
+    low, high = campaigns["bid_a"][campaign_ix], campaigns["bid_b"][campaign_ix]
+    bid = low + np.float64(bits >> _S12) / 4503599627370496.0 * (high - low)
+    return min(int(bid), campaigns["bid_max_nanos"][campaign_ix])
+
+
+@kernel
+def worth_of(book: Book, campaign_ix: int, person_ix: int, touch: int, now_s: float) -> float:
+    """Predicted worth (nanos) of an impression just bought; worth by frequency is left out."""
+    modelled = book.campaigns["modelled"][campaign_ix]
+    if modelled == 0:
+        return float(book.prices[campaign_ix, slot_of(touch), WORTH])
+    model = CLICKS if book.campaigns["goal"][campaign_ix] == GOAL_CPC else PURCHASES
+    rate = predict(book, campaign_ix, model, person_ix, touch, hour_of_week(book.index, now_s))[0]
+    return rate * book.campaigns["goal_value"][campaign_ix]
 
 
 @outlined
@@ -56,5 +80,7 @@ def live_quote(book: Book, campaign_ix: int, imps: NDArray[np.void], i: int) -> 
     if campaigns["explores"][campaign_ix] == 1:
         draw = explored(1.0, spread, normal_draw(imps["request_no"][i], campaign_ix, slot_ix))
     bid_worth = rate * draw * value
+    if campaigns["bid_kind"][campaign_ix] == BID_RANDOM:
+        return int(rate * value), bid_worth, random_bid(campaigns, campaign_ix, imps["request_no"][i], slot_ix)
     bid = price_apart(campaigns, campaign_ix, bid_worth, clicks * draw * factor, rate * draw * factor)
     return int(rate * value), bid_worth, bid

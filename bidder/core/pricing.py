@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
-from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, PACE_ADAPTIVE
+from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, GOAL_ROAS, PACE_ADAPTIVE
 from bidder.core.kernel import kernel, outlined
 from bidder.core.live import live_quote
 
+BASKETS_BELIEVED = 5.0
+"""Purchases the plan's mean value of a purchase is worth."""
 LISTED, LIVE = -1, -2
 """Values of a campaign's `signal_ix` that are no signal: its price is on the list, or worked out on the spot."""
 
@@ -25,7 +27,7 @@ def goal_rate(book: Book, campaign_ix: int, slot_ix: int) -> float:
     goal = book.campaigns["goal"][campaign_ix]
     if goal == GOAL_CPC:
         return book.cells[campaign_ix, slot_ix, CTR]
-    if goal == GOAL_CPA:
+    if goal in (GOAL_CPA, GOAL_ROAS):
         return book.cells[campaign_ix, slot_ix, CVR]
     return 1.0
 
@@ -72,6 +74,14 @@ def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: float, bid: 
     if campaigns["bid_kind"][campaign_ix] >= BID_SHADED_LOGNORMAL:
         return bid_nanos(campaigns, campaign_ix, worth * multiplier, 0.0, 1.0)
     return int(bid * multiplier)
+
+
+@kernel
+def learn_basket(campaigns: NDArray[np.void], campaign_ix: int) -> None:
+    """Refresh the worth of a purchase: its mean value so far (the plan's counts too), divided by the target."""
+    value = BASKETS_BELIEVED * campaigns["basket_nanos"][campaign_ix] + campaigns["conversion_nanos"][campaign_ix]
+    mean = value / (BASKETS_BELIEVED + campaigns["conversions"][campaign_ix])
+    campaigns["goal_value"][campaign_ix] = mean / campaigns["roas_target"][campaign_ix]
 
 
 @kernel

@@ -1,13 +1,13 @@
 """Click and purchase rates of one impression, learned by the bidder from its own feedback (`rates.method: model`).
 
-Each product has two hashed models (`bidder.core.ftrl`), shared by the campaigns that advertise it: clicks, and purchases
-credited. Features: campaign, slot, publisher, format, device, hour of day, place, how often the person has seen the
-product's ads, and each of the first 64 segments the person is in. Until a model has seen some outcomes it is mixed with
-the pooled rate of campaign and slot (`bidder.core.pooling`).
+Each product has two hashed models (`bidder.core.ftrl`), shared by the campaigns that advertise it: of clicks and of
+purchases credited. Features: campaign, slot, publisher, format, device, hour of day, place, how often the person has
+seen the product's ads, and each of the first 64 segments the person is in. Until a model has seen some outcomes it is
+mixed with the pooled rate of campaign and slot (`bidder.core.pooling`).
 
-Purchases are slow. A purchase missing today says little about an ad shown an hour ago, so the gradient of "no
-purchase" waits and ripens as fast as purchases come: a share 1 - exp(-rate * dt) of what waits in each interval dt. That
-is the expectation of Chapelle's delay model (KDD 2014); its rate follows by EM, see `ripen`. Times in s.
+Purchases are slow. A purchase missing today says little about an ad shown an hour ago, so the gradient of "no purchase"
+waits and ripens as fast as purchases come: a share 1 - exp(-rate * dt) of what waits in each interval dt. That is the
+expectation of Chapelle's delay model (KDD 2014); its rate follows by EM, see `delay_rate`. Times in s.
 """
 
 from __future__ import annotations

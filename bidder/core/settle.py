@@ -17,12 +17,13 @@ from bidder.core.book import (
 )
 from bidder.core.budgets import affordable
 from bidder.core.clock import day_ix
-from bidder.core.codes import METHOD_POOLED
+from bidder.core.codes import GOAL_ROAS, METHOD_POOLED
 from bidder.core.kernel import kernel
+from bidder.core.live import worth_of
 from bidder.core.memory import IN_FLIGHT_S, forget_in_flight, remember
 from bidder.core.pacing import pace_auction, pace_tick
 from bidder.core.pooling import pool_rates
-from bidder.core.pricing import learn_rates, list_prices
+from bidder.core.pricing import learn_basket, learn_rates, list_prices
 from bidder.core.rates import learn_models, teach_click, teach_exposure, teach_purchase
 from bidder.core.touch import slot_of
 
@@ -81,6 +82,8 @@ def _spend(
     campaigns["wins"][campaign_ix] += 1
     campaigns["changed"][campaign_ix] = 1
     book.cells[campaign_ix, slot_of(touch), CELL_WINS] += 1.0
+    if campaigns["target_share"][campaign_ix] > 0.0:
+        campaigns["bought_worth"][campaign_ix] += worth_of(book, campaign_ix, person_ix, touch, now_s)
     if campaigns["method"][campaign_ix] >= METHOD_POOLED:
         teach_exposure(book, campaign_ix, person_ix, touch, now_s)
     if person_ix >= 0:
@@ -195,11 +198,13 @@ def tick(book: Book, now_s: float) -> None:
         if now_s >= campaigns["end_s"][c]:
             book.targets[book.index[ROW_ACTIVE], c >> 6] &= ~(_ONE << (np.uint64(c) & _LOW6))
             continue
-        pace_tick(campaigns, c, now_s)
+        pace_tick(book, c, now_s)
         if campaigns["learned"][c] == 1 and campaigns["changed"][c] == 1:
             campaigns["changed"][c] = 0
             if campaigns["method"][c] >= METHOD_POOLED:
                 pool_rates(book, c, now_s)
             else:
                 learn_rates(book, c)
+            if campaigns["goal"][c] == GOAL_ROAS:
+                learn_basket(campaigns, c)
             list_prices(book, c)

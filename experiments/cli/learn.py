@@ -30,7 +30,7 @@ def learn(
         bool, typer.Option("--json", help="Print a JSON array, with the bins of the calibration.")
     ] = False,
 ) -> None:
-    """Judge learned click and purchase rates: log loss, AUC, calibration, and in a scenario the distance to the oracle."""
+    """Judge learned rates: log loss, AUC, calibration, and in a scenario the distance to the oracle."""
     from experiments.learning.judged import judge_log, judge_scenario
     from experiments.scenario.loader import load, shipped_names
 
@@ -62,7 +62,7 @@ def learn(
 
 def _show(found: list[Judged]) -> None:
     """A table on stdout: tab separated when it is no terminal."""
-    names = ("of", "predictions", "outcome", "skipped", "impressions", "outcomes")
+    names: tuple[str, ...] = ("of", "predictions", "outcome", "skipped", "impressions", "outcomes")
     names += ("predicted/observed", "log_loss", "oracle_log_loss", "above_oracle", "auc")
     rows = [
         (

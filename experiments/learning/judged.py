@@ -25,7 +25,7 @@ class Judged:
     name: str
     """Campaign, or file."""
     source: str
-    """Whose predictions: the method that learned them, `given` with the log, or `mean` (the rate of all rows judged)."""
+    """Whose predictions: the method that learned them, `given` with the log, or `mean` (that of the rows judged)."""
     outcome: str
     skipped: int
     """Impressions before the first one judged: they were learned from."""
@@ -105,7 +105,7 @@ def judge_scenario(scenario: Scenario, after: int | None) -> list[Judged]:
         found += with_mean(plan.campaign_id, plan.method, outcome, first, y, p, truth)
     if not found:
         raise RunError(
-            f"{scenario.name}: no campaign with goal cpc or cpa and rates learned (rates: learned: true) bought more than "
+            f"{scenario.name}: no campaign with goal cpc or cpa and rates: {{learned: true}} bought more than "
             f"{after or 0} impressions, so there is nothing to judge; worth_by_frequency hides the rate"
         )
     return found

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def read_raw(path: Path) -> Examples:
 
 
 def read_rated(path: Path) -> Examples:
-    """`click price pCTR` rows: the prediction is the one thing known of a row, as a field of 30 steps to the factor 10."""
+    """`click price pCTR` rows: the prediction is all that is known of one, as a field of 30 steps to the factor 10."""
     from experiments.replay.log import read_log
 
     log = read_log(path)
@@ -87,7 +88,8 @@ def _opened(path: Path) -> io.TextIOWrapper:
         raise ReplayError(f"{path}: cannot be read: {error.strerror or error}") from None
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    return io.TextIOWrapper(gzip.GzipFile(fileobj=file) if packed else file, "utf-8", "replace", newline="\n")  # type: ignore[arg-type]
+    stream: Any = gzip.GzipFile(fileobj=file) if packed else file
+    return io.TextIOWrapper(stream, "utf-8", "replace", newline="\n")
 
 
 def _records(path: Path, lines: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, str]]]:

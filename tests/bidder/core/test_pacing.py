@@ -163,12 +163,12 @@ def test_p_control_on_a_step_closes_the_gap_geometrically(kp: float) -> None:
     """The spend of a tick is the multiplier times its target: after k ticks the multiplier is 1 - (1 - Kp)^k."""
     book = book_of(1000, PacePlan("pid", 0.0, 1.0, gains=(kp, 0.0, 0.0)))
     campaigns = book.campaigns
-    pace_tick(campaigns, 0, 0.0)
+    pace_tick(book, 0, 0.0)
     for k in range(1, 13):
         left = float(campaigns["total_nanos"][0] - campaigns["spent_nanos"][0])
         target = left / (1000.0 - 10.0 * (k - 1)) * 10.0
         campaigns["spent_nanos"][0] += round(campaigns["multiplier"][0] * target)
-        pace_tick(campaigns, 0, 10.0 * k)
+        pace_tick(book, 0, 10.0 * k)
         assert campaigns["multiplier"][0] == pytest.approx(1.0 - (1.0 - kp) ** k, abs=1e-6)
 
 

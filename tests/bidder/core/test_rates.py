@@ -84,8 +84,8 @@ def test_a_model_learns_as_the_oracle_does(goal: str, seed: int) -> None:
     rng, now_s = Random(seed), 0.0
     book, model = book_of(plan(goal=goal)), CLICKS if goal == "cpc" else PURCHASES
     rows = rows_per_model(book)
-    # The kernel lets the mass of an impression age with the delay rate of each moment, the oracle remembers its age: the
-    # same sum while the rate stands still, and nearly so while it moves.
+    # The kernel lets the mass of an impression age with the delay rate of each moment, the oracle remembers its
+    # age: the same sum while the rate stands still, and nearly so while it moves.
     near = 1e-9 if goal == "cpc" else 2e-3
     prior = 0.02 if goal == "cpc" else 0.01
     oracle = Model(math.log(prior / (1 - prior)), goal == "cpa", 7200.0)
