@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
-from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, GOAL_ROAS, PACE_ADAPTIVE
+from bidder.core.codes import BID_SHADED_LOGNORMAL, BID_SHADED_UNIFORM, GOAL_CPA, GOAL_CPC, GOAL_ROAS, PACE_ADAPTIVE
 from bidder.core.kernel import kernel, outlined
 from bidder.core.live import live_quote
 
@@ -71,7 +71,7 @@ def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: float, bid: 
     its price under the budget. Every other rule's bid is multiplied itself.
     """
     multiplier = campaigns["multiplier"][campaign_ix]
-    if campaigns["bid_kind"][campaign_ix] >= BID_SHADED_LOGNORMAL:
+    if BID_SHADED_LOGNORMAL <= campaigns["bid_kind"][campaign_ix] <= BID_SHADED_UNIFORM:
         return bid_nanos(campaigns, campaign_ix, worth * multiplier, 0.0, 1.0)
     return int(bid * multiplier)
 

@@ -212,9 +212,7 @@ class OracleBidder:
             return False
         return not any(name in segments for name in target.none_segments)
 
-    def quote(
-        self, account: Account, slot_ix: int, signals: Sequence[int], factor: float = 1.0
-    ) -> tuple[int, int]:
+    def quote(self, account: Account, slot_ix: int, signals: Sequence[int], factor: float = 1.0) -> tuple[int, int]:
         """Worth and bid; *factor* is that of the person's frequency."""
         plan = account.plan
         ctr = account.ctr[slot_ix]

@@ -89,7 +89,9 @@ def test_shapes_are_the_sum_over_hours(start: tuple[int, int]) -> None:
     pacer = Pacer(plan(pacing), *start)
     for _ in range(300):
         now_s = rng.uniform(0.0, 10 * DAY_S)
-        assert shaped_share(book, 0, 0.0, 10 * DAY_S, now_s) == pytest.approx(pacer.passed(0.0, 10 * DAY_S, now_s), abs=1e-9)
+        assert shaped_share(book, 0, 0.0, 10 * DAY_S, now_s) == pytest.approx(
+            pacer.passed(0.0, 10 * DAY_S, now_s), abs=1e-9
+        )
 
 
 def test_throttling_draws_the_share_it_says() -> None:
@@ -106,7 +108,9 @@ def second_price(target_share: float, rate: float, lowest_price: float, seed: in
     """A month of second-price auctions against uniform rivals from *lowest_price* to 1 CPM, with purchases at *rate*; a
     purchase is worth 1 CPM / *rate*. Returns the book and the auctions bid in."""
     pacing = PacePlan("adaptive", 0.0, 100.0, 1e-10, 1e6, target=target_share, target_step=0.05)
-    book = book_of(plan(pacing, total_nanos=10**12, goal="cpa", goal_value_nanos=1e6 / rate, cvr=rate, end_s=30 * DAY_S))
+    book = book_of(
+        plan(pacing, total_nanos=10**12, goal="cpa", goal_value_nanos=1e6 / rate, cvr=rate, end_s=30 * DAY_S)
+    )
     rng, imps, entered = Random(seed), np.zeros(1, IMPRESSION), 0
     for step in range(20_000):
         if step % 50 == 0:
