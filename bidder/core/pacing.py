@@ -169,12 +169,24 @@ def _target_tick(campaigns: NDArray[np.void], campaign_ix: int) -> None:
 
 @kernel
 def _throttle_tick(book: Book, campaign_ix: int, now_s: float) -> None:
-    """Ten per cent (the step) less often while spend is ahead of plan, more often while it is not."""
+    """Scale the share by what should be spent in a tick like the last one, over what that one spent.
+
+    What should be spent: the budget left, by the plan's weight of the coming tick in all that is left of it. The share
+    changes by at most the step per minute.
+    """
     campaigns = book.campaigns
-    end_s, step = campaigns["end_s"][campaign_ix], campaigns["pace_step"][campaign_ix]
-    done = shaped_share(book, campaign_ix, campaigns["start_s"][campaign_ix], end_s, now_s)
-    ahead = campaigns["spent_nanos"][campaign_ix] > done * campaigns["total_nanos"][campaign_ix]
-    share = campaigns["pass_share"][campaign_ix] * (1.0 - step if ahead else 1.0 + step)
+    start_s, end_s = campaigns["start_s"][campaign_ix], campaigns["end_s"][campaign_ix]
+    tick_s = now_s - max(campaigns["tick_s"][campaign_ix], start_s)
+    if tick_s <= 0.0:
+        return
+    done = shaped_share(book, campaign_ix, start_s, end_s, now_s)
+    coming = shaped_share(book, campaign_ix, start_s, end_s, min(now_s + tick_s, end_s)) - done
+    left = float(max(campaigns["total_nanos"][campaign_ix] - campaigns["spent_nanos"][campaign_ix], 0))
+    wanted = left * coming / (1.0 - done) if done < 1.0 else left
+    spend = float(campaigns["spent_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
+    most = (1.0 + campaigns["pace_step"][campaign_ix]) ** (tick_s / 60.0)
+    factor = min(max(wanted / spend, 1.0 / most), most) if spend > 0.0 else most
+    share = campaigns["pass_share"][campaign_ix] * factor
     campaigns["pass_share"][campaign_ix] = min(max(share, LEAST_SHARE), 1.0)
 
 

@@ -215,9 +215,9 @@ class EcpcPacing(Part):
     kind: Literal["ecpc"]
     target: Positive
     """Cost per click wanted; with goal cpa or roas, per credited purchase (currency)."""
-    kp: NonNegative = 0.5
+    kp: NonNegative = 1.0
     """Gain on the error."""
-    ki: NonNegative = 0.01
+    ki: NonNegative = 0.1
     """Gain on the sum of errors."""
     kd: NonNegative = 0.0
     """Gain on the change of the error."""
@@ -232,7 +232,7 @@ class ThrottledPacing(Part):
     start: Annotated[float, Field(gt=0, le=1)] = 0.1
     """First share."""
     step: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """How much the share changes per tick: up by this part while spend is not ahead of plan, else down."""
+    """By how much the share may change per minute, as a part of it."""
     shape: Annotated[list[NonNegative], Field(min_length=168, max_length=168)] | Literal["flat", "diurnal"] = "flat"
     """When the budget should be spent: weights of the 168 hours of a week, Monday 00:00 first, or a named shape."""
 

@@ -76,15 +76,13 @@ class Pacer:
             self._look_ahead(now_s, now_s - since_s, spent)
             self._look_at_target(spent)
         elif self.plan.pacing.kind == "throttled":
-            step = self.plan.pacing.step_per_nano
-            planned = self.passed(self.plan.start_s, self.plan.end_s, now_s) * self.plan.total_nanos
-            factor = 1.0 - step if spent > planned else 1.0 + step
-            self.pass_share = min(max(self.pass_share * factor, 1e-4), 1.0)
+            self._throttle(now_s, now_s - since_s, spent)
         elif self.plan.pacing.kind == "ecpc":
             self._steer_cost(spent, outcomes)
         elif now_s > since_s and self.plan.end_s > since_s and self.plan.total_nanos > self.tick_spent:
-            left_share = (now_s - since_s) / (self.plan.end_s - since_s)
-            self._control(spent, float(self.plan.total_nanos - self.tick_spent) * left_share)
+            target = float(self.plan.total_nanos - self.tick_spent) * self.passed(since_s, self.plan.end_s, now_s)
+            if target > 0.0:
+                self._control(spent, target)
         self.tick_s, self.tick_entered, self.tick_spent = now_s, self.entered, spent
 
     def _look_ahead(self, now_s: float, tick_length_s: float, spent: int) -> None:
@@ -116,6 +114,20 @@ class Pacer:
         kp, ki, kd = pacing.gains
         push = kp * self.errors[-1] + ki * self.integral + kd * (self.errors[-1] - self.errors[-2])
         self.multiplier = min(math.exp(min(max(push, -2.0), 2.0)), pacing.highest)
+
+    def _throttle(self, now_s: float, tick_length_s: float, spent: int) -> None:
+        if tick_length_s <= 0:
+            return
+        plan = self.plan
+        done, then = (
+            self.passed(plan.start_s, plan.end_s, at_s) for at_s in (now_s, min(now_s + tick_length_s, plan.end_s))
+        )
+        left = max(plan.total_nanos - spent, 0)
+        wanted = left * (then - done) / (1 - done) if done < 1 else left
+        most = (1 + plan.pacing.step_per_nano) ** (tick_length_s / 60)
+        spend = spent - self.tick_spent
+        factor = min(max(wanted / spend, 1 / most), most) if spend > 0 else most
+        self.pass_share = min(max(self.pass_share * factor, 1e-4), 1.0)
 
     def _control(self, spent: int, target: float) -> None:
         kp, ki, kd = self.plan.pacing.gains

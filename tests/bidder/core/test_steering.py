@@ -57,8 +57,8 @@ def traffic(day: float, course: str) -> int:
     ids=["throttled", "throttled along a shape", "even", "even along a shape"],
 )
 def test_spend_follows_its_plan_whatever_traffic_does(pacing: PacePlan, course: str) -> None:
-    """57,600 auctions at 0.5 CPM where 2,000 may be bought: spend is never above the budget, ends within 3 % of it (of the
-    plan at day 8, where traffic ends then), and is never more than 3 % of the budget ahead of plan."""
+    """57,600 auctions at 0.5 CPM where 2,000 may be bought: spend is never above the budget, ends within 3 % of it (of
+    the plan at day 8, where traffic ends then), and is never more than 3 % of the budget ahead of plan."""
     book, number = book_of(plan(pacing)), 0
     imps = np.zeros(1, IMPRESSION)
     for step in range(1440):
@@ -89,9 +89,8 @@ def test_shapes_are_the_sum_over_hours(start: tuple[int, int]) -> None:
     pacer = Pacer(plan(pacing), *start)
     for _ in range(300):
         now_s = rng.uniform(0.0, 10 * DAY_S)
-        assert shaped_share(book, 0, 0.0, 10 * DAY_S, now_s) == pytest.approx(
-            pacer.passed(0.0, 10 * DAY_S, now_s), abs=1e-9
-        )
+        expected = pacer.passed(0.0, 10 * DAY_S, now_s)
+        assert shaped_share(book, 0, 0.0, 10 * DAY_S, now_s) == pytest.approx(expected, abs=1e-9)
 
 
 def test_throttling_draws_the_share_it_says() -> None:
@@ -108,9 +107,8 @@ def second_price(target_share: float, rate: float, lowest_price: float, seed: in
     """A month of second-price auctions against uniform rivals from *lowest_price* to 1 CPM, with purchases at *rate*; a
     purchase is worth 1 CPM / *rate*. Returns the book and the auctions bid in."""
     pacing = PacePlan("adaptive", 0.0, 100.0, 1e-10, 1e6, target=target_share, target_step=0.05)
-    book = book_of(
-        plan(pacing, total_nanos=10**12, goal="cpa", goal_value_nanos=1e6 / rate, cvr=rate, end_s=30 * DAY_S)
-    )
+    worth = {"goal": "cpa", "goal_value_nanos": 1e6 / rate, "cvr": rate}
+    book = book_of(plan(pacing, total_nanos=10**12, end_s=30 * DAY_S, **worth))
     rng, imps, entered = Random(seed), np.zeros(1, IMPRESSION), 0
     for step in range(20_000):
         if step % 50 == 0:
@@ -126,11 +124,11 @@ def second_price(target_share: float, rate: float, lowest_price: float, seed: in
 
 
 def test_a_target_cost_is_met_and_used_up() -> None:
-    """Rivals uniform on 0 .. 1 CPM: a bid of b wins the share b at a mean price of b / 2. A target of 0.3 CPM per unit of
-    worth therefore means bids of 0.6."""
+    """Rivals uniform on 0 .. 1 CPM: a bid of b wins the share b at a mean price of b / 2. A target of 0.3 CPM per unit
+    of worth therefore means bids of 0.6; what the first ticks overspend while lambda rises is at most a seventh."""
     book, _ = second_price(0.3, 0.001, 0.0)
     spent, worth = float(book.campaigns["spent_nanos"][0]), float(book.campaigns["bought_worth"][0])
-    assert spent / worth == pytest.approx(0.3, rel=0.06)
+    assert 0.3 < spent / worth < 0.343
     assert book.campaigns["multiplier"][0] == pytest.approx(0.6, rel=0.1)
 
 
@@ -150,20 +148,20 @@ def test_a_target_nobody_can_meet_ends_in_silence_with_the_budget_whole() -> Non
 @pytest.mark.parametrize("clicks", ["none", "all"])
 def test_ecpc_control_stays_bounded(clicks: str) -> None:
     """No click at all drives bids to their lower bound, a click each time to the upper one; nothing overflows."""
-    pacing = PacePlan("ecpc", 1.0, 7.4, gains=(0.5, 0.01, 0.0), target=1e9)
+    pacing = PacePlan("ecpc", 1.0, 7.4, gains=(1.0, 0.1, 0.0), target=1e9)
     book = book_of(plan(pacing, total_nanos=10**13, goal="cpc", goal_value_nanos=1e9, ctr=0.001))
     for step in range(2_000):
         settle.buy(book, 0, -1, 0, 10_000_000 if clicks == "none" else 1_000, float(step))
         if clicks == "all":
             settle.click(book, 0, -1, 0, float(step))
         settle.tick(book, float(step))
-    expected = math.exp(-2.0) if clicks == "none" else min(7.4, math.exp(0.5 + 0.01 * 10))
+    expected = math.exp(-2.0) if clicks == "none" else min(7.4, math.exp(1.0 + 0.1 * 10))
     assert book.campaigns["multiplier"][0] == pytest.approx(expected, rel=0.02)
 
 
 def test_ecpc_control_finds_the_target() -> None:
     """Second price, uniform rivals to 1 CPM, one click in 100: bids twice the target cost per click reach it."""
-    pacing = PacePlan("ecpc", 1.0, 7.4, gains=(1.0, 0.02, 0.0), target=2.5e7)
+    pacing = PacePlan("ecpc", 1.0, 7.4, gains=(1.0, 0.1, 0.0), target=2.5e7)
     book = book_of(plan(pacing, total_nanos=10**13, goal="cpc", goal_value_nanos=1e8, ctr=0.01))
     rng, imps = Random(2), np.zeros(1, IMPRESSION)
     for step in range(60_000):
