@@ -67,7 +67,7 @@ class PacePlan:
     """kp, ki, kd of pid and ecpc."""
     target: float = 0.0
     """Adaptive: cost allowed per unit of worth bought, 0: no such target; ecpc: nanos per click or purchase."""
-    target_step: float = 0.0
+    target_step: float = 0.05
     """How far the shadow price of that target moves per tick at most."""
     shape: tuple[float, ...] = ()
     """Weights of the 168 hours of a week, Monday 00:00 first; empty: every moment weighs the same."""

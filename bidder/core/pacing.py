@@ -42,6 +42,8 @@ WORST_ERROR, MOST_INTEGRAL = 10.0, 10.0
 
 LEAST_SHARE = 1e-4
 """Throttled pacing never stays out of everything, or it would not notice that it may come back."""
+STEADY = 4.0
+"""Wins that throttled pacing counts in, on both sides of its comparison."""
 MOST_PUSH = 2.0
 """Bounds the exponent of eCPC control: bids between 1/7.4 and 7.4 times the rule's."""
 
@@ -171,8 +173,9 @@ def _target_tick(campaigns: NDArray[np.void], campaign_ix: int) -> None:
 def _throttle_tick(book: Book, campaign_ix: int, now_s: float) -> None:
     """Scale the share by what should be spent in a tick like the last one, over what that one spent.
 
-    What should be spent: the budget left, by the plan's weight of the coming tick in all that is left of it. The share
-    changes by at most the step per minute.
+    What should be spent: the budget left, by the plan's weight of the coming tick in all that is left of it. STEADY wins
+    at the mean price so far are added to both, so that few wins do not shake the share; it changes by at most the step
+    per minute.
     """
     campaigns = book.campaigns
     start_s, end_s = campaigns["start_s"][campaign_ix], campaigns["end_s"][campaign_ix]
@@ -185,7 +188,9 @@ def _throttle_tick(book: Book, campaign_ix: int, now_s: float) -> None:
     wanted = left * coming / (1.0 - done) if done < 1.0 else left
     spend = float(campaigns["spent_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
     most = (1.0 + campaigns["pace_step"][campaign_ix]) ** (tick_s / 60.0)
-    factor = min(max(wanted / spend, 1.0 / most), most) if spend > 0.0 else most
+    wins = campaigns["wins"][campaign_ix]
+    steady = STEADY * campaigns["spent_nanos"][campaign_ix] / wins if wins > 0 else 0.0
+    factor = min(max((wanted + steady) / (spend + steady), 1.0 / most), most) if spend + steady > 0.0 else most
     share = campaigns["pass_share"][campaign_ix] * factor
     campaigns["pass_share"][campaign_ix] = min(max(share, LEAST_SHARE), 1.0)
 

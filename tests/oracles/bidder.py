@@ -387,6 +387,7 @@ class OracleBidder:
     def _book(self, c: int, person_ix: int, slot_ix: int, price: int, day_ix: int, now_s: float) -> None:
         account = self.accounts[c]
         account.spent_on[day_ix] += price
+        account.pacer.wins += 1
         account.pacer.bought_worth += self.quote(account, slot_ix, (0,) * 9)[0] if account.plan.goal != "private" else 0
         account.wins[slot_ix] += 1
         account.news = True

@@ -21,7 +21,7 @@ class Pacer:
         self.price = 0.0
         self.bought_worth, self.tick_worth = 0.0, 0.0
         self.target = plan.total_nanos / pacing.auctions if pacing.auctions else None
-        self.entered = 0
+        self.entered, self.wins = 0, 0
         self.errors = [0.0]
         self.integral = 0.0
         self.tick_s, self.tick_entered, self.tick_spent = 0.0, 0, 0
@@ -126,7 +126,8 @@ class Pacer:
         wanted = left * (then - done) / (1 - done) if done < 1 else left
         most = (1 + plan.pacing.step_per_nano) ** (tick_length_s / 60)
         spend = spent - self.tick_spent
-        factor = min(max(wanted / spend, 1 / most), most) if spend > 0 else most
+        steady = 4 * spent / self.wins if self.wins else 0.0
+        factor = min(max((wanted + steady) / (spend + steady), 1 / most), most) if spend + steady > 0 else most
         self.pass_share = min(max(self.pass_share * factor, 1e-4), 1.0)
 
     def _control(self, spent: int, target: float) -> None:
