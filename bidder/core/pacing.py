@@ -173,9 +173,9 @@ def _target_tick(campaigns: NDArray[np.void], campaign_ix: int) -> None:
 def _throttle_tick(book: Book, campaign_ix: int, now_s: float) -> None:
     """Scale the share by what should be spent in a tick like the last one, over what that one spent.
 
-    What should be spent: the budget left, by the plan's weight of the coming tick in all that is left of it. STEADY wins
-    at the mean price so far are added to both, so that few wins do not shake the share; it changes by at most the step
-    per minute.
+    What should be spent: the budget left, by the plan's weight of the coming tick in all that is left of it. STEADY
+    wins at the mean price so far are added to both, so that few wins do not shake the share; it changes by at most the
+    step per minute.
     """
     campaigns = book.campaigns
     start_s, end_s = campaigns["start_s"][campaign_ix], campaigns["end_s"][campaign_ix]

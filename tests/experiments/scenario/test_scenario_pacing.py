@@ -39,7 +39,7 @@ def test_each_pacing_becomes_its_plan_and_survives_a_dump(pacing: object, plan: 
         ("evn", "pacing: 'evn' is not one of asap, even; did you mean even?"),
         ("3", "pacing: 3 is not one of asap, even"),
         ("", "pacing: is empty"),
-        ("{kind: pidd}", "pacing.kind: 'pidd' is not one of adaptive, pid; did you mean pid?"),
+        ("{kind: pidd}", "pacing.kind: 'pidd' is not one of adaptive, ecpc, pid, shaped, throttled; did you mean pid?"),
         ("{step: 1}", "pacing.kind: is missing"),
         ("{kind: adaptive}", "pacing.step: is missing"),
         ("{kind: adaptive, step: 0}", "pacing.step: must be above 0"),
