@@ -312,7 +312,7 @@ class Desk:
             if on_time:
                 made.state = State.WON
                 self._win(
-                    *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
+                    *(self.book, made.campaign_ix, made.person_ix, made.touch),
                     *(made.bid_nanos, spend.price_nanos, made.day_ix, heard_s),
                 )
                 return
@@ -328,9 +328,9 @@ class Desk:
     def _book_spend(self) -> Callable[..., Any]:
         return direct(book_spend, self.book, 0, 0, 0, 0, 0, 0.0)
 
-    def book_click(self, campaign_ix: int, slot_ix: int) -> None:
+    def book_click(self, campaign_ix: int, person_ix: int, touch: int, shown_s: float) -> None:
         """Take in a click that was accepted for good elsewhere."""
-        click(self.book, campaign_ix, slot_ix)
+        click(self.book, campaign_ix, person_ix, touch, shown_s)
 
     def book_conversion(self, product_ix: int, person_ix: int, value_nanos: int, heard_s: float) -> int:
         """Take in a purchase that was accepted for good elsewhere; returns the campaign credited or -1."""

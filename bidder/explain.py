@@ -133,7 +133,7 @@ class Explainer:
             return Verdict(plan.campaign_id, why.name.lower(), "ruled out by the seller")
         reason = int(tally[c].argmax()) if tally[c].any() else NOT_TARGETED
         detail = self._mismatch(c, seen) if reason == NOT_TARGETED else ""
-        _, price_nanos = quote(self._desk.book, c, seen.slot_ix, self._signals)
+        _, price_nanos = quote(self._desk.book, c, self._row, 0, self._signals)
         return Verdict(
             plan.campaign_id,
             REASONS[reason],

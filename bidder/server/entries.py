@@ -34,7 +34,7 @@ class How(IntEnum):
 
 
 class Entry(Struct, gc=False):
-    """One notice. `what_ix` is the slot, of a conversion the product; `nanos` the price, or the conversion's value."""
+    """One notice. `what_ix` is the touch (slot and context), of a conversion the product; `nanos` the price, or the conversion's value."""
 
     sort: int
     id: str
