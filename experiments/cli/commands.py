@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.explain import explain
     from experiments.cli.funds import forecast, reconcile
     from experiments.cli.init import init
+    from experiments.cli.learn import learn
     from experiments.cli.load import load
     from experiments.cli.measure import measure
-    from experiments.cli.learn import learn
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
     from experiments.cli.run import run
