@@ -165,7 +165,7 @@ WORTH, BID_PRICE = range(2)
     LARGEST_BLOCK,
     SLOT_PUBLISHERS,
     FREE_BLOCKS,
-) = range(16)
+) = range(17)
 
 BLOCK_CLASSES = 24
 """Blocks of memory hold 4 << k entries; index[FREE_BLOCKS + k] is the first free one of class k, -1: none."""
