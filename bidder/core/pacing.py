@@ -42,6 +42,8 @@ WORST_ERROR, MOST_INTEGRAL = 10.0, 10.0
 
 LEAST_SHARE = 1e-4
 """Throttled pacing never stays out of everything, or it would not notice that it may come back."""
+LONGEST_MIN = 600.0
+"""Minutes beyond which a longer tick lets the share change no further: a factor of 10^180 is enough."""
 STEADY = 4.0
 """Wins that throttled pacing counts in, on both sides of its comparison."""
 MOST_PUSH = 2.0
@@ -187,7 +189,7 @@ def _throttle_tick(book: Book, campaign_ix: int, now_s: float) -> None:
     left = float(max(campaigns["total_nanos"][campaign_ix] - campaigns["spent_nanos"][campaign_ix], 0))
     wanted = left * coming / (1.0 - done) if done < 1.0 else left
     spend = float(campaigns["spent_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
-    most = (1.0 + campaigns["pace_step"][campaign_ix]) ** (tick_s / 60.0)
+    most = (1.0 + campaigns["pace_step"][campaign_ix]) ** min(tick_s / 60.0, LONGEST_MIN)
     wins = campaigns["wins"][campaign_ix]
     steady = STEADY * campaigns["spent_nanos"][campaign_ix] / wins if wins > 0 else 0.0
     factor = min(max((wanted + steady) / (spend + steady), 1.0 / most), most) if spend + steady > 0.0 else most

@@ -124,7 +124,7 @@ class Pacer:
         )
         left = max(plan.total_nanos - spent, 0)
         wanted = left * (then - done) / (1 - done) if done < 1 else left
-        most = (1 + plan.pacing.step_per_nano) ** (tick_length_s / 60)
+        most = (1 + plan.pacing.step_per_nano) ** min(tick_length_s / 60, 600)
         spend = spent - self.tick_spent
         steady = 4 * spent / self.wins if self.wins else 0.0
         factor = min(max((wanted + steady) / (spend + steady), 1 / most), most) if spend + steady > 0 else most
