@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from bidder.core.book import (
     BLOCK_CLASSES,
     CAMPAIGN,
     CAP,
+    CELL_COLUMNS,
     FORBID,
     FREE_BLOCKS,
     INDEX_SIZE,
@@ -27,15 +29,19 @@ from bidder.core.book import (
     ROW_SPARE,
     ROW_UNIDENTIFIED,
     SEEN,
+    SLOT_PUBLISHERS,
     START_HOUR,
     START_OF_DAY_S,
     WELCOME,
     Book,
 )
-from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, NO_DAILY_LIMIT, PACES, WEEK_HOURS
-from bidder.core.pricing import list_prices
+from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, METHODS, NO_DAILY_LIMIT, PACES, SCOPES, WEEK_HOURS
+from bidder.core.ftrl import COLUMNS, PRECISION, VARIANCE
+from bidder.core.pricing import LISTED, LIVE, list_prices
+from bidder.core.rates import FIRST_DELAY_S, PER_S, USES_CLICKS, USES_PURCHASES
+from bidder.core.touch import MOST_SLOTS
 from bidder.errors import PlanError
-from bidder.plan import CampaignPlan, Directory, PacePlan
+from bidder.plan import CampaignPlan, CapPlan, Directory, PacePlan
 from bidder.room import blank_rows
 from bidder.strategy import load_strategy
 
@@ -50,19 +56,24 @@ def build_book(
     people_count: int,
     start_hour: int = 0,
     start_of_day_s: int = 0,
+    held: NDArray[np.uint64] | None = None,
 ) -> Book:
     """A fresh book for *plans*.
 
-    *start_hour* is the hour of the week and *start_of_day_s* the second of the day at which time 0 lies. Raises
-    `PlanError` when a plan names something the *directory* does not know.
+    *held* is uint64[people, words], the segment row of each person, for models that use them. *start_hour* is the hour
+    of the week and *start_of_day_s* the second of the day at which time 0 lies. Raises `PlanError` when a plan names
+    something the *directory* does not know.
     """
-    index = np.zeros(INDEX_SIZE, np.int64)
+    index = np.zeros(INDEX_SIZE + len(directory.slots), np.int64)
+    index[SLOT_PUBLISHERS] = INDEX_SIZE
+    index[INDEX_SIZE:] = _slot_publishers(directory)
     index[START_HOUR], index[START_OF_DAY_S] = start_hour, start_of_day_s
-    cells = np.zeros((len(plans), max(1, len(directory.slots)), 5))
+    cells = np.zeros((len(plans), max(1, len(directory.slots)), CELL_COLUMNS))
     cells[:, :, 0] = np.array([plan.ctr for plan in plans])[:, None]
     cells[:, :, 1] = np.array([plan.cvr for plan in plans])[:, None]
     index[FREE_BLOCKS : FREE_BLOCKS + BLOCK_CLASSES] = -1
     audiences, audience_bytes = _audiences(plans, directory)
+    weights, learners = _models(plans, directory)
     book = Book(
         campaigns=_campaigns(plans, directory),
         caps=_caps(plans),
@@ -74,6 +85,10 @@ def build_book(
         prices=np.zeros((*cells.shape[:2], 2), np.int64),
         persons=blank_rows(max(1, people_count), PERSON),
         memory=blank_rows(SMALLEST_MEMORY, SEEN),
+        held=_held(plans, held),
+        weights=weights,
+        learners=learners,
+        curves=_curves(plans),
     )
     for campaign_ix in range(len(plans)):
         list_prices(book, campaign_ix)
@@ -82,7 +97,10 @@ def build_book(
 
 def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[np.void]:
     rows = np.zeros(len(plans), CAMPAIGN)
-    cap_first = 0
+    cap_first = curve_first = 0
+    shape_first = sum(len(plan.worth_by_frequency) for plan in plans) or 1
+    wide = [(plan, cap) for plan in plans for cap in plan.caps if cap.scope != "campaign"]
+    families: dict[int, int] = {}
     for c, plan in enumerate(plans):
         fence = plan.target.fence or (0.0, 0.0, 0.0)
         product_ix = -1 if plan.product is None else _position(directory.products, plan.product, plan, "product")
@@ -90,7 +108,7 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "product_ix": product_ix,
             "goal": GOALS.index(plan.goal),
             "goal_value": plan.goal_value_nanos,
-            "signal_ix": plan.signal_ix,
+            "signal_ix": _signal(plan, product_ix),
             "bid_kind": BIDS.index(plan.bid.kind),
             "bid_a": plan.bid.a,
             "bid_b": plan.bid.b,
@@ -109,20 +127,128 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "radius_km": fence[2],
             "cap_first": cap_first,
             "cap_count": len(plan.caps),
-            "cap_least": min([cap.limit for cap in plan.caps], default=0),
+            "cap_least": _least(plan),
             "lookback_s": plan.lookback_s,
-            "keep_s": max([cap.window_s for cap in plan.caps] + [plan.lookback_s if product_ix >= 0 else 0.0]),
+            "keep_s": max([*_windows_s(plan, wide), plan.lookback_s if _looks_back(plan) else 0.0]),
             "learned": int(plan.learned),
             "prior_ctr": plan.ctr,
             "prior_cvr": plan.cvr,
             "prior_impressions": plan.prior_impressions,
+            "method": METHODS.index(plan.method),
+            "modelled": _modelled(plan),
+            "explores": int(plan.explores),
+            "keep_all": int(bool(_windows_s(plan, wide) or plan.worth_by_frequency or _modelled(plan))),
+            "family_ix": product_ix if product_ix >= 0 else -2 - c,
+            "offset_click": _log_odds(plan.ctr),
+            "offset_purchase": _log_odds(plan.cvr),
+            "curve_first": curve_first,
+            "curve_count": len(plan.worth_by_frequency),
+            "shape_first": shape_first if plan.pacing.shape else -1,
+            "pass_share": plan.pacing.start if plan.pacing.kind == "throttled" else 1.0,
+            "target_share": plan.pacing.target if plan.pacing.kind in ("adaptive", "multiplicative") else 0.0,
+            "target_step": plan.pacing.target_step,
+            "target_ecpc": plan.pacing.target if plan.pacing.kind == "ecpc" else 0.0,
+            "roas_target": plan.roas_target,
+            "basket_nanos": plan.goal_value_nanos * plan.roas_target,
             "day_ix": -1,
             **_pacing(plan.pacing, plan.total_nanos),
         }
         for name, value in values.items():
             rows[name][c] = value
         cap_first += len(plan.caps)
+        curve_first += len(plan.worth_by_frequency)
+        shape_first += (WEEK_HOURS + 1) * bool(plan.pacing.shape)
+        family_ix = int(values["family_ix"])
+        families[family_ix] = families.get(family_ix, 0) | 1 << (c & 63)
+    rows["relatives"] = [families[family_ix] for family_ix in rows["family_ix"].tolist()]
     return rows
+
+
+def _held(plans: Sequence[CampaignPlan], rows: NDArray[np.uint64] | None) -> NDArray[np.uint64]:
+    """The segment rows, where a model uses them as features."""
+    if rows is None or not any(plan.method == "model" for plan in plans):
+        return np.zeros((0, 1), np.uint64)
+    return rows
+
+
+def _least(plan: CampaignPlan) -> int:
+    """Lowest limit of its caps, or -1, see `CAMPAIGN`."""
+    if any(cap.scope != "campaign" for cap in plan.caps):
+        return -1
+    return min([cap.limit for cap in plan.caps], default=0)
+
+
+def _windows_s(plan: CampaignPlan, wide: Sequence[tuple[CampaignPlan, CapPlan]]) -> list[float]:
+    """Windows of every cap its exposures count for: its own, and those of others in *wide* that look at it."""
+    others = [
+        cap.window_s
+        for other, cap in wide
+        if cap.scope == "all" or (other.product is not None and other.product == plan.product)
+    ]
+    return [cap.window_s for cap in plan.caps] + others
+
+
+def _curves(plans: Sequence[CampaignPlan]) -> NDArray[np.float64]:
+    """Every campaign's worth by frequency, then every shape of the week as its cumulative weights."""
+    factors = [factor for plan in plans for factor in plan.worth_by_frequency] or [1.0]
+    weeks = [np.concatenate([[0.0], np.cumsum(plan.pacing.shape)]) for plan in plans if plan.pacing.shape]
+    return np.concatenate([np.array(factors), *weeks])
+
+
+def _looks_back(plan: CampaignPlan) -> bool:
+    """Whether exposures matter beyond caps: to credit purchases, or to the worth of the next."""
+    return plan.product is not None or bool(plan.worth_by_frequency)
+
+
+def _signal(plan: CampaignPlan, product_ix: int) -> int:
+    """Where its price comes from, see `bidder.core.pricing.quote`."""
+    if plan.method != "counts" and product_ix < 0:
+        raise PlanError(
+            f"campaign {plan.campaign_id}: rates by {plan.method} are learned per product; name its product"
+        )
+    if plan.goal == "private":
+        return plan.signal_ix
+    return LIVE if _modelled(plan) or plan.worth_by_frequency or plan.bid.kind == "random" else LISTED
+
+
+def _modelled(plan: CampaignPlan) -> int:
+    """Which models its goal and rule bid on, as bits."""
+    if plan.method != "model" or not plan.learned:
+        return 0
+    clicks = plan.goal == "cpc" or plan.bid.kind == "mcpc"
+    return USES_CLICKS * clicks | USES_PURCHASES * (plan.goal in ("cpa", "roas"))
+
+
+def _log_odds(rate: float) -> float:
+    rate = min(max(rate, 1e-7), 1.0 - 1e-7)
+    return math.log(rate / (1.0 - rate))
+
+
+def _models(plans: Sequence[CampaignPlan], directory: Directory) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and learners of every product; eight rows for each feature there can be, so that few of them collide."""
+    learning = [plan for plan in plans if plan.learned and plan.method != "counts" and plan.product is not None]
+    if not learning:
+        return np.zeros((2, COLUMNS)), np.zeros((1, 8))
+    features = len(plans) + len(directory.slots) + len(directory.publishers) + len(FORMATS) + len(DEVICES) + 24 + 8
+    features += min(len(directory.places), 128) + min(len(directory.segments), 64)
+    rows = 1 << min(8 * features, 1 << 20).bit_length()
+    weights = np.zeros((2 * len(directory.products) * rows, COLUMNS))
+    weights[:, VARIANCE] = 1.0 / PRECISION
+    learners = np.zeros((len(directory.products), 8))
+    for plan in learning:
+        assert plan.product is not None
+        row = learners[_position(directory.products, plan.product, plan, "product")]
+        row[FIRST_DELAY_S] = max(row[FIRST_DELAY_S], plan.delay_s)
+        row[PER_S] = 1.0 / row[FIRST_DELAY_S]
+    return weights, learners
+
+
+def _slot_publishers(directory: Directory) -> list[int]:
+    """Publisher of each slot, by the first part of its name; 0 for a name without one."""
+    if len(directory.slots) > MOST_SLOTS:
+        raise PlanError(f"{len(directory.slots)} slots are more than the {MOST_SLOTS} a bidder can tell apart")
+    position = {name: k for k, name in enumerate(directory.publishers)}
+    return [position.get(slot.rpartition("/")[0], 0) for slot in directory.slots]
 
 
 def _pacing(pacing: PacePlan, total_nanos: int) -> dict[str, float]:
@@ -144,8 +270,8 @@ def _pacing(pacing: PacePlan, total_nanos: int) -> dict[str, float]:
 
 
 def _caps(plans: Sequence[CampaignPlan]) -> NDArray[np.void]:
-    caps = [(cap.limit, cap.window_s, int(cap.sliding)) for plan in plans for cap in plan.caps]
-    return np.array(caps or [(0, 1.0, 0)], CAP)
+    caps = [(cap.limit, cap.window_s, int(cap.sliding), SCOPES.index(cap.scope)) for plan in plans for cap in plan.caps]
+    return np.array(caps or [(0, 1.0, 0, 0)], CAP)
 
 
 def _targets(plans: Sequence[CampaignPlan], directory: Directory, index: NDArray[np.int64]) -> NDArray[np.uint64]:

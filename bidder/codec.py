@@ -6,6 +6,7 @@ Prices are CPM on the wire and int64 nanos inside. The bidder's clock, not the m
 from __future__ import annotations
 
 import math
+from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -35,7 +36,18 @@ _LAST_BANNER = _FORMAT_IX["mobile"]
 
 # `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
 assert IMPRESSION.names == (
-    *("now_s", "person_ix", "floor_nanos", "deal_floor_nanos", "lat", "lon", "slot_ix", "publisher_ix", "deal_ix"),
+    *(
+        "now_s",
+        "person_ix",
+        "floor_nanos",
+        "deal_floor_nanos",
+        "lat",
+        "lon",
+        "request_no",
+        "slot_ix",
+        "publisher_ix",
+        "deal_ix",
+    ),
     *("place_ix", "hour", "format_ix", "device_ix"),
 )
 
@@ -106,7 +118,19 @@ class Codec:
         person_ix = -1 if request.user is None or not known else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp, kind)
         imps[0] = (
-            *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
+            *(
+                now_s,
+                person_ix,
+                floor,
+                deal_floor,
+                lat,
+                lon,
+                request_no(request.id),
+                slot_ix,
+                publisher_ix,
+                deal_ix,
+                place_ix,
+            ),
             *(0, format_ix, device_ix),
         )
         return Seen(person_ix, slot_ix, deal_ix, deal)
@@ -131,6 +155,13 @@ class Codec:
     def refusal(self, request: BidRequest, nbr: int) -> BidResponse:
         """An answer without bids and the reason why."""
         return BidResponse(request.id, [], self._currency, nbr)
+
+
+def request_no(request_id: str) -> int:
+    """A number for a request's id: the id itself where it is a short decimal number, else 63 bits of its hash."""
+    if len(request_id) < 19 and request_id.isascii() and request_id.isdigit():
+        return int(request_id)
+    return int.from_bytes(blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
 
 
 def nbr_of(reason: int) -> int:

@@ -210,7 +210,7 @@ class Desk:
             values = None if imp.ext is None else imp.ext.values_nanos
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
-        campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
+        campaign_ix, bid_nanos, worth_nanos, reason, day_ix, touch = self._offer_kernel(
             self.book, self.rows, self._impression, 0, self._signals, self.reasons, self.shelf.among(creatives)
         )
         if campaign_ix < 0:
@@ -219,7 +219,7 @@ class Desk:
         self.counts.bids += 1
         deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
         floor = self._impression["deal_floor_nanos" if self._via_deal[campaign_ix] else "floor_nanos"][0]
-        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s, int(floor))
+        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, int(floor))
         self._reservations.add(bid_id, made)
         if request.test == 1:
             self._release(made)
@@ -257,11 +257,11 @@ class Desk:
         if made.state is not State.IN_FLIGHT:
             self.counts.late += 1
             booked = price is not None and late_win(
-                self.book, made.campaign_ix, made.person_ix, made.slot_ix, price, now_s
+                self.book, made.campaign_ix, made.person_ix, made.touch, price, now_s
             )
         elif price is not None:
             self._win(
-                *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
+                *(self.book, made.campaign_ix, made.person_ix, made.touch),
                 *(made.bid_nanos, price, made.day_ix, now_s),
             )
             booked = True
@@ -291,7 +291,7 @@ class Desk:
         if made.clicked:
             return Heard.REPEATED
         made.clicked = True
-        click(self.book, made.campaign_ix, made.slot_ix)
+        click(self.book, made.campaign_ix, made.person_ix, made.touch, made.made_s)
         return Heard.BOOKED
 
     def _conversion(self, notice: Conversion) -> Heard:
@@ -312,7 +312,7 @@ class Desk:
             if on_time:
                 made.state = State.WON
                 self._win(
-                    *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
+                    *(self.book, made.campaign_ix, made.person_ix, made.touch),
                     *(made.bid_nanos, spend.price_nanos, made.day_ix, heard_s),
                 )
                 return
@@ -328,9 +328,9 @@ class Desk:
     def _book_spend(self) -> Callable[..., Any]:
         return direct(book_spend, self.book, 0, 0, 0, 0, 0, 0.0)
 
-    def book_click(self, campaign_ix: int, slot_ix: int) -> None:
+    def book_click(self, campaign_ix: int, person_ix: int, touch: int, shown_s: float) -> None:
         """Take in a click that was accepted for good elsewhere."""
-        click(self.book, campaign_ix, slot_ix)
+        click(self.book, campaign_ix, person_ix, touch, shown_s)
 
     def book_conversion(self, product_ix: int, person_ix: int, value_nanos: int, heard_s: float) -> int:
         """Take in a purchase that was accepted for good elsewhere; returns the campaign credited or -1."""

@@ -133,7 +133,7 @@ class Explainer:
             return Verdict(plan.campaign_id, why.name.lower(), "ruled out by the seller")
         reason = int(tally[c].argmax()) if tally[c].any() else NOT_TARGETED
         detail = self._mismatch(c, seen) if reason == NOT_TARGETED else ""
-        _, price_nanos = quote(self._desk.book, c, seen.slot_ix, self._signals)
+        _, price_nanos = quote(self._desk.book, c, self._row, 0, self._signals)
         return Verdict(
             plan.campaign_id,
             REASONS[reason],
@@ -204,7 +204,7 @@ class Explainer:
         """The winner and its bid in nanos, with nothing held in the end."""
         desk = self._desk
         allowed = desk.shelf.among(creatives)
-        c, bid, _, _, day_ix = offer(desk.book, desk.rows, self._row, 0, self._signals, tally, allowed)
+        c, bid, _, _, day_ix, _ = offer(desk.book, desk.rows, self._row, 0, self._signals, tally, allowed)
         if c >= 0:
             release(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix)
         return c, bid

@@ -31,6 +31,8 @@ class CapPlan:
     limit: int
     window_s: float
     sliding: bool
+    scope: Literal["campaign", "product", "all"] = "campaign"
+    """Whose exposures count: the campaign's, those of its product's campaigns, those of all campaigns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,13 @@ class BidPlan:
 
     constant: a the bid; truthful: a the factor; linear: a the bid at rate b; mcpc: a the cost per click; ortb1, ortb2:
     a the win curve's constant, b lambda (rate per nano); shaded_lognormal: a and b mean and standard deviation of the
-    logarithm of the highest rival's nanos; shaded_uniform: the highest of b rivals, each uniform up to a.
+    logarithm of the highest rival's nanos; shaded_uniform: the highest of b rivals, each uniform up to a; random:
+    uniform from a to b.
     """
 
-    kind: Literal["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform"]
+    kind: Literal[
+        "constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform", "random"
+    ]
     a: float
     b: float = 0.0
     max_nanos: int | None = None
@@ -54,16 +59,22 @@ class BidPlan:
 class PacePlan:
     """How a campaign spreads its budget, see `bidder.core.budgets` (even) and `bidder.core.pacing` (the others)."""
 
-    kind: Literal["asap", "even", "adaptive", "multiplicative", "pid"] = "asap"
+    kind: Literal["asap", "even", "adaptive", "multiplicative", "pid", "ecpc", "throttled"] = "asap"
     start: float = 0.0
-    """First mu; of pid, first multiplier."""
+    """First mu; of pid, first multiplier; of throttled, first share."""
     highest: float = 1.0
     """Highest mu; of pid, highest multiplier."""
     step_per_nano: float = 0.0
     auctions: float = 0.0
     """Auctions the budget is planned for; 0: estimated at every tick."""
     gains: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """kp, ki, kd of pid."""
+    """kp, ki, kd of pid and ecpc."""
+    target: float = 0.0
+    """Adaptive: cost allowed per unit of worth bought, 0: no such target; ecpc: nanos per click or purchase."""
+    target_step: float = 0.05
+    """How far the shadow price of that target moves per tick at most."""
+    shape: tuple[float, ...] = ()
+    """Weights of the 168 hours of a week, Monday 00:00 first; empty: every moment weighs the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +138,12 @@ class CampaignPlan:
     total_nanos: int
     start_s: float
     end_s: float
-    goal: Literal["cpm", "cpc", "cpa", "private"]
+    goal: Literal["cpm", "cpc", "cpa", "private", "roas"]
     bid: BidPlan
     goal_value_nanos: float = 0.0
-    """Worth of one impression, click or purchase."""
+    """Worth of one impression, click or purchase; roas: believed value of a purchase divided by the target."""
+    roas_target: float = 1.0
+    """Value of purchases wanted per unit of spend."""
     signal_ix: int = -1
     daily_nanos: int | None = None
     pacing: PacePlan = PacePlan()
@@ -139,6 +152,14 @@ class CampaignPlan:
     cvr: float = 0.0
     learned: bool = False
     prior_impressions: float = 1.0
+    method: Literal["counts", "pooled", "model"] = "counts"
+    """How rates are learned, see `bidder.core.pricing`, `bidder.core.pooling` and `bidder.core.rates`."""
+    explores: bool = False
+    """Bids on a draw from what is known of the rate (Thompson sampling); with a model only."""
+    delay_s: float = 86400.0
+    """Mean time from an ad to the purchase, as the buyer believes; learned with `pooled` and `model`."""
+    worth_by_frequency: tuple[float, ...] = ()
+    """Factor on the worth by number of earlier exposures to the product's ads; empty: 1."""
     lookback_s: float = 0.0
     target: TargetPlan = field(default_factory=TargetPlan)
     caps: tuple[CapPlan, ...] = ()

@@ -18,8 +18,9 @@ from bidder.plan import CampaignPlan, Directory
 _HAPPENED = (
     *("spent_nanos", "reserved_nanos", "day_ix", "spent_day_nanos", "reserved_day_nanos", "wins", "clicks"),
     *("conversions", "conversion_nanos", "entered", "tick_entered", "tick_spent_nanos", "tick_s"),
+    *("ripened_s", "bought_worth", "tick_bought_worth"),
 )
-_PACED = ("mu", "multiplier", "pace_target_nanos", "pid_integral", "pid_error")
+_PACED = ("mu", "multiplier", "pace_target_nanos", "pid_integral", "pid_error", "pass_share", "target_mu")
 
 
 def merge_plans(old: Sequence[CampaignPlan], new: Sequence[CampaignPlan]) -> tuple[CampaignPlan, ...]:
@@ -35,7 +36,14 @@ def merge_plans(old: Sequence[CampaignPlan], new: Sequence[CampaignPlan]) -> tup
 def draft_book(plans: Sequence[CampaignPlan], directory: Directory, old: Book) -> Book:
     """A book for *plans* on the calendar of *old*, without people; raises `PlanError`. May take its time."""
     start_hour, start_of_day_s = int(old.index[START_HOUR]), int(old.index[START_OF_DAY_S])
-    return build_book(plans, directory, people_count=1, start_hour=start_hour, start_of_day_s=start_of_day_s)
+    return build_book(
+        plans,
+        directory,
+        people_count=1,
+        start_hour=start_hour,
+        start_of_day_s=start_of_day_s,
+        held=old.held if len(old.held) else None,
+    )
 
 
 def carry_over(draft: Book, plans: Sequence[CampaignPlan], old: Book, old_plans: Sequence[CampaignPlan]) -> Book:
@@ -53,9 +61,11 @@ def carry_over(draft: Book, plans: Sequence[CampaignPlan], old: Book, old_plans:
         if _rates(plan) == _rates(earlier):
             draft.cells[c] = old.cells[c]
         list_prices(draft, c)
+    if draft.weights.shape == old.weights.shape and draft.learners.shape == old.learners.shape:
+        draft.learners[:], draft.weights[:] = old.learners, old.weights  # other sizes: features moved, learned anew
     index = old.index.copy()
     index[:MEMORY_USED] = draft.index[:MEMORY_USED]
-    assert MEMORY_USED < LARGEST_BLOCK < FREE_BLOCKS  # the rest of the index is about people's memory
+    assert MEMORY_USED < LARGEST_BLOCK < FREE_BLOCKS  # the rest of the index is about slots and people's memory
     old.persons["near"] |= old.persons["seen"]  # a cap may be lower now: look at the lists again
     return draft._replace(index=index, persons=old.persons, memory=old.memory)
 
@@ -67,5 +77,5 @@ def set_active(book: Book, campaign_ix: int, active: bool) -> None:
     row[campaign_ix >> 6] = row[campaign_ix >> 6] | bit if active else row[campaign_ix >> 6] & ~bit
 
 
-def _rates(plan: CampaignPlan) -> tuple[float, float, bool, float]:
-    return plan.ctr, plan.cvr, plan.learned, plan.prior_impressions
+def _rates(plan: CampaignPlan) -> tuple[float, float, bool, float, str]:
+    return plan.ctr, plan.cvr, plan.learned, plan.prior_impressions, plan.method

@@ -27,7 +27,7 @@ class Made(Struct, gc=False):
 
     campaign_ix: int
     person_ix: int
-    slot_ix: int
+    touch: int
     bid_nanos: int
     worth_nanos: int
     day_ix: int

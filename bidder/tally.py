@@ -21,7 +21,7 @@ class Spend(NamedTuple):
 
     campaign_ix: int
     person_ix: int
-    slot_ix: int
+    touch: int
     price_nanos: int
     day_ix: int
 

@@ -32,6 +32,22 @@ def _remember(world: World, person_ix: int, product_ix: int, time_s: float) -> f
 
 
 @kernel
+def response(world: World, person_ix: int, product_ix: int, slot_ix: int, time_s: float) -> float:
+    """What an exposure at *time_s* does, as a factor on the product's rates; afterwards the exposure is remembered."""
+    strength = 1.0 / (1.0 + _remember(world, person_ix, product_ix, time_s) / world.products["saturation"][product_ix])
+    strength *= world.format_effects[product_ix, world.slots["format_ix"][slot_ix]]
+    if not fits(world, product_ix, person_ix):
+        strength *= world.products["off_interest"][product_ix]
+    return strength
+
+
+@kernel
+def timing(world: World, product_ix: int, person: np.uint64, time_s: float) -> float:
+    """Factor on the purchase rate of the person with this key: 1 inside their in-market window."""
+    return 1.0 if in_market(world, product_ix, person, time_s) else float(world.products["off_window"][product_ix])
+
+
+@kernel
 def expose(
     world: World,
     opps: NDArray[np.void],
@@ -49,16 +65,12 @@ def expose(
         return False
     key, person_ix, time_s = opps["key"][i], opps["person_ix"][i], opps["time_s"][i]
     products = world.products
-    strength = 1.0 / (1.0 + _remember(world, person_ix, product_ix, time_s) / products["saturation"][product_ix])
-    strength *= world.format_effects[product_ix, world.slots["format_ix"][opps["slot_ix"][i]]]
-    if not fits(world, product_ix, person_ix):
-        strength *= products["off_interest"][product_ix]
+    strength = response(world, person_ix, product_ix, opps["slot_ix"][i], time_s)
     clicked = uniform(key, CLICK) < products["ctr"][product_ix] * strength
     u = uniform(key, CONVERSION)
     if u < products["conversion"][product_ix] * strength:
         person = person_key(world.seed_key, person_ix)
-        timing = 1.0 if in_market(world, product_ix, person, time_s) else products["off_window"][product_ix]
-        if u < products["conversion"][product_ix] * strength * timing:
+        if u < products["conversion"][product_ix] * strength * timing(world, product_ix, person, time_s):
             due_s = time_s - products["delay_s"][product_ix] * math.log(uniform(key, DELAY))
             value = purchase_value_nanos(world, product_ix, person)
             push(pending, pending_size, due_s, product_ix, person_ix, value, campaign_ix, opps["auction_ix"][i])

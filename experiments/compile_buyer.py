@@ -22,6 +22,8 @@ from experiments.scenario.campaigns import (
     Bid,
     Campaign,
     ConstantBid,
+    EcpcPacing,
+    Goal,
     LinearBid,
     LognormalCurve,
     McpcBid,
@@ -29,10 +31,14 @@ from experiments.scenario.campaigns import (
     Ortb2Bid,
     Pacing,
     PidPacing,
+    RandomBid,
     ShadedBid,
+    ShapedPacing,
+    ThrottledPacing,
 )
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import duration_s
+from experiments.traffic_shape import hour_weights
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos, units_to_nanos
 
 
@@ -59,6 +65,8 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
     fence = target.geofence
     if goal.kind == "private":
         goal_value_nanos = 0.0
+    elif goal.kind == "roas":
+        goal_value_nanos = goal.basket * NANOS_PER_UNIT / goal.target
     else:
         goal_value_nanos = goal.value * (NANOS_PER_CPM if goal.kind == "cpm" else NANOS_PER_UNIT)
     return CampaignPlan(
@@ -67,9 +75,10 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         daily_nanos=None if budget.daily is None else units_to_nanos(budget.daily),
         start_s=0.0 if campaign.start is None else (campaign.start - scenario.start).total_seconds(),
         end_s=scenario.days * 86400.0 if campaign.end is None else (campaign.end - scenario.start).total_seconds(),
-        pacing=_pacing(campaign.pacing),
+        pacing=_pacing(campaign.pacing, goal),
         goal=goal.kind,
         goal_value_nanos=goal_value_nanos,
+        roas_target=goal.target if goal.kind == "roas" else 1.0,
         signal_ix=signals.index(name) if name in signals else -1,
         bid=replace(_bid(campaign.bid), strategy=_strategy(campaign)),
         product=campaign.product,
@@ -77,6 +86,10 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         cvr=rates.cvr,
         learned=rates.learned,
         prior_impressions=rates.prior_impressions,
+        method=rates.method,
+        explores=rates.explore,
+        delay_s=rates.delay_h * 3600.0,
+        worth_by_frequency=tuple(campaign.worth_by_frequency),
         lookback_s=campaign.lookback_days * 86400.0,
         target=TargetPlan(
             formats=tuple(target.formats),
@@ -90,12 +103,22 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
             none_segments=tuple(target.segments.none),
             fence=None if fence is None else (fence.lat, fence.lon, fence.radius_km),
         ),
-        caps=tuple(CapPlan(cap.limit, duration_s(cap.per), cap.window == "sliding") for cap in campaign.caps),
+        caps=tuple(
+            CapPlan(cap.limit, duration_s(cap.per), cap.window == "sliding", cap.scope) for cap in campaign.caps
+        ),
         creatives=compile_creatives(name, campaign),
     )
 
 
-def _pacing(pacing: Pacing) -> PacePlan:
+def _pacing(pacing: Pacing, goal: Goal) -> PacePlan:
+    if isinstance(pacing, EcpcPacing):
+        gains = (pacing.kp, pacing.ki, pacing.kd)
+        return PacePlan("ecpc", 1.0, pacing.highest, gains=gains, target=pacing.target * NANOS_PER_UNIT)
+    if isinstance(pacing, ThrottledPacing):
+        shape = () if pacing.shape == "flat" else tuple(hour_weights(pacing.shape).tolist())
+        return PacePlan("throttled", pacing.start, step_per_nano=pacing.step, shape=shape)
+    if isinstance(pacing, ShapedPacing):
+        return PacePlan("even", shape=tuple(hour_weights(pacing.shape).tolist()))
     if isinstance(pacing, PidPacing):
         return PacePlan("pid", pacing.start, pacing.highest, gains=(pacing.kp, pacing.ki, pacing.kd))
     if isinstance(pacing, AdaptivePacing):
@@ -107,6 +130,8 @@ def _pacing(pacing: Pacing) -> PacePlan:
             pacing.highest,
             pacing.step / NANOS_PER_CPM,
             pacing.auctions or 0.0,
+            target=pacing.target_cpa / goal.value if pacing.target_cpa is not None and goal.kind == "cpa" else 0.0,
+            target_step=pacing.target_step,
         )
     return PacePlan(pacing)
 
@@ -115,6 +140,8 @@ def _bid(bid: Bid) -> BidPlan:
     highest = None if bid.max is None else cpm_to_nanos(bid.max)
     if isinstance(bid, ConstantBid):
         return BidPlan("constant", bid.price * NANOS_PER_CPM, 0.0, highest)
+    if isinstance(bid, RandomBid):
+        return BidPlan("random", bid.low * NANOS_PER_CPM, bid.high * NANOS_PER_CPM, highest)
     if isinstance(bid, LinearBid):
         return BidPlan("linear", bid.base_price * NANOS_PER_CPM, bid.average_rate, highest)
     if isinstance(bid, McpcBid):

@@ -56,6 +56,7 @@ class Setting:
             people_count=len(self.audience.rows),
             start_hour=start_hour,
             start_of_day_s=start_of_day_s,
+            held=self.audience.rows,
         )
 
     def new_tallies(self) -> Tallies:

@@ -24,13 +24,13 @@ CAMPAIGN = np.dtype(
         ("spent_day_nanos", "i8"),
         ("reserved_day_nanos", "i8"),
         ("nanos_per_s", "f8"),  # slope of the straight line from start to end
-        ("signal_ix", "i4"),  # which signal carries the private value; -1: none, the price list holds
+        ("signal_ix", "i4"),  # which signal carries the private value; -1: none, the price list holds; -2: priced live
         ("pace", "i4"),
         ("via_deal", "i4"),  # 1: buys only inside deals, at the deal's floor
         ("fenced", "i4"),  # 1: only inside the disc below
         ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
         ("cap_count", "i4"),
-        ("cap_least", "i8"),  # lowest of their limits
+        ("cap_least", "i8"),  # lowest of their limits; -1: some of them count other campaigns' exposures too
         ("strategy", "i8"),  # address of the user's own bid in this process, see `bidder.core.strategy`; 0: none
         ("multiplier", "f8"),  # on the bid, moved by `bidder.core.pacing`; 1: bid what the rule says
         # the rest of the plan
@@ -51,6 +51,28 @@ CAMPAIGN = np.dtype(
         ("prior_ctr", "f8"),
         ("prior_cvr", "f8"),
         ("prior_impressions", "f8"),
+        # rates by model and worth by frequency, see `bidder.core.rates` and `bidder.core.live`
+        ("method", "i4"),  # how rates are learned: see `bidder.core.codes`
+        ("modelled", "i4"),  # which models it bids on, as bits; 0: none
+        ("explores", "i4"),  # 1: bids on a draw from what is known of the rate
+        ("keep_all", "i4"),  # 1: every exposure is remembered, not only the latest
+        ("family_ix", "i4"),  # campaigns whose exposures count together for frequency
+        ("relatives", "u8"),  # their bits in `PERSON.seen`
+        ("offset_click", "f8"),  # log odds the models start from
+        ("offset_purchase", "f8"),
+        ("ripened_s", "f8"),  # when the purchases cells wait for were last brought up to date
+        ("curve_first", "i4"),  # its worth by frequency is curve_first .. curve_first + curve_count of `curves`
+        ("curve_count", "i4"),
+        ("shape_first", "i4"),  # its cumulative hours of the week are 169 entries of `curves` from here; -1: flat
+        ("pass_share", "f8"),  # of throttled pacing: the share of auctions it takes part in
+        ("target_share", "f8"),  # cost allowed per unit of worth bought; 0: no such target
+        ("target_mu", "f8"),  # shadow price of that target
+        ("target_step", "f8"),
+        ("bought_worth", "f8"),  # predicted worth of what was bought (nanos), kept where there is such a target
+        ("tick_bought_worth", "f8"),
+        ("roas_target", "f8"),
+        ("basket_nanos", "f8"),  # believed mean value of a purchase
+        ("target_ecpc", "f8"),  # nanos per click (goal cpc or cpm) or per purchase
         # what has happened
         ("changed", "i4"),  # 1: counts have moved since the price list was last made
         ("wins", "i8"),
@@ -76,7 +98,7 @@ CAMPAIGN = np.dtype(
     align=True,
 )
 
-CAP = np.dtype([("limit", "i8"), ("window_s", "f8"), ("sliding", "i4")], align=True)
+CAP = np.dtype([("limit", "i8"), ("window_s", "f8"), ("sliding", "i4"), ("scope", "i4")], align=True)
 
 IMPRESSION = np.dtype(
     [
@@ -86,6 +108,7 @@ IMPRESSION = np.dtype(
         ("deal_floor_nanos", "i8"),
         ("lat", "f8"),  # NaN: unknown
         ("lon", "f8"),
+        ("request_no", "i8"),  # a number made from the request's id: what exploration draws from
         ("slot_ix", "i4"),
         ("publisher_ix", "i4"),
         ("deal_ix", "i4"),  # -1: none
@@ -112,13 +135,15 @@ SEEN = np.dtype(
     [
         ("time_s", "f8"),  # of the exposure; infinity while the bid for it is in flight
         ("campaign_ix", "i4"),  # in a free block's first entry: index of the next free block, or -1
-        ("slot_ix", "i4"),
+        ("touch", "i4"),  # slot and context it was shown in, see `bidder.core.touch`
     ],
     align=True,
 )
 
-# Columns of `cells`: the rates the bids use, then the counts they are learned from.
-CTR, CVR, CELL_WINS, CELL_CLICKS, CELL_CONVERSIONS = range(5)
+# Columns of `cells`: the rates the bids use, then the counts they are learned from; impressions whose purchases have
+# had their time, and those still waiting, are kept apart only where rates are pooled.
+CTR, CVR, CELL_WINS, CELL_CLICKS, CELL_CONVERSIONS, CELL_RIPE = range(6)
+CELL_COLUMNS = 6
 
 # Columns of `prices`.
 WORTH, BID_PRICE = range(2)
@@ -140,8 +165,9 @@ WORTH, BID_PRICE = range(2)
     START_HOUR,
     MEMORY_USED,
     LARGEST_BLOCK,
+    SLOT_PUBLISHERS,
     FREE_BLOCKS,
-) = range(16)
+) = range(17)
 
 BLOCK_CLASSES = 24
 """Blocks of memory hold 4 << k entries; index[FREE_BLOCKS + k] is the first free one of class k, -1: none."""
@@ -152,7 +178,7 @@ WELCOME, FORBID = range(2)
 
 
 class Book(NamedTuple):
-    """The bidder's state. C campaigns, W = ceil(C / 64) words, P people, M memory entries, S slots."""
+    """The bidder's state. C campaigns, W = ceil(C / 64) words, P people, M memory entries, S slots, G products."""
 
     campaigns: NDArray[np.void]
     """CAMPAIGN[C]."""
@@ -166,12 +192,21 @@ class Book(NamedTuple):
     audience_bytes: NDArray[np.int64]
     """int64[B]: which bytes of the row those are."""
     index: NDArray[np.int64]  # type: ignore[assignment]  # it hides tuple.index, which nobody asks a book for
-    """int64[INDEX_SIZE]: where the blocks of `targets` begin, the clock's offset, memory in use."""
+    """int64[INDEX_SIZE + S]: where the blocks of `targets` begin, the clock's offset, memory in use; each slot's
+    publisher."""
     cells: NDArray[np.float64]
-    """float64[C, S, 5]: predicted rates per campaign and slot, and the counts behind them."""
+    """float64[C, S, CELL_COLUMNS]: predicted rates per campaign and slot, and the counts behind them."""
     prices: NDArray[np.int64]
     """int64[C, S, 2]: the price list made from them: what an impression in the slot is worth, and the bid (nanos)."""
     persons: NDArray[np.void]
     """PERSON[P]: where in `memory` each person's block is."""
     memory: NDArray[np.void]
     """SEEN[M]: blocks of what people have seen, see `bidder.core.memory`."""
+    held: NDArray[np.uint64]
+    """uint64[P, words]: the segment row of each person, as features of the models; [0, 1] where none is used."""
+    weights: NDArray[np.float64]
+    """float64[2 G R, 7]: R weights of each of two models per product, see `bidder.core.ftrl`."""
+    learners: NDArray[np.float64]
+    """float64[G, 8]: what each product's models have heard, see `bidder.core.rates`."""
+    curves: NDArray[np.float64]
+    """float64[]: factors on the worth by number of earlier exposures."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bidder.core.codes import NO_DAILY_LIMIT, PACE_EVEN
+from bidder.core.book import START_HOUR, START_OF_DAY_S, Book
+from bidder.core.codes import DAY_S, HOUR_S, NO_DAILY_LIMIT, PACE_EVEN, WEEK_HOURS
 from bidder.core.kernel import kernel
 
 
@@ -33,15 +36,57 @@ def affordable(campaigns: NDArray[np.void], campaign_ix: int, amount_nanos: int,
 
 
 @kernel
-def on_plan(
-    campaigns: NDArray[np.void], campaign_ix: int, amount_nanos: int, now_s: float, today_ix: int, day_share: float
-) -> bool:
-    """Whether *amount_nanos* keeps an evenly paced campaign at or below its straight lines (run and day).
+def course(curves: NDArray[np.float64], first: int, index: NDArray[np.int64], now_s: float) -> float:
+    """Weight of all hours of the week up to *now_s*, counted from a Monday 00:00 before the scenario's start.
+
+    curves[first .. first + 168] hold the cumulative weights of one week, beginning with 0.
+    """
+    hours = index[START_HOUR] + (now_s + index[START_OF_DAY_S] % 3600) / HOUR_S
+    weeks = math.floor(hours / WEEK_HOURS)
+    hours -= weeks * WEEK_HOURS
+    hour = min(int(hours), WEEK_HOURS - 1)
+    low, high = curves[first + hour], curves[first + hour + 1]
+    return weeks * curves[first + WEEK_HOURS] + low + (hours - hour) * (high - low)
+
+
+@kernel
+def shaped_share(book: Book, campaign_ix: int, from_s: float, to_s: float, now_s: float) -> float:
+    """Part of the campaign's weight of hours between two times that lies before *now_s*; of time, without a shape."""
+    first = book.campaigns["shape_first"][campaign_ix]
+    if first < 0:
+        return (now_s - from_s) / (to_s - from_s)
+    begun = course(book.curves, first, book.index, from_s)
+    whole = course(book.curves, first, book.index, to_s) - begun
+    return (course(book.curves, first, book.index, now_s) - begun) / whole if whole > 0.0 else 1.0
+
+
+@kernel
+def _shaped_plan(book: Book, campaign_ix: int, amount_nanos: int, now_s: float, today_ix: int) -> bool:
+    """`on_plan` along a weekly shape."""
+    campaigns, start_s = book.campaigns, book.campaigns["start_s"][campaign_ix]
+    share = shaped_share(book, campaign_ix, start_s, campaigns["end_s"][campaign_ix], now_s)
+    planned_nanos = int(campaigns["total_nanos"][campaign_ix] * share)
+    if committed_nanos(campaigns, campaign_ix) + amount_nanos > planned_nanos:
+        return False
+    daily_nanos = campaigns["daily_nanos"][campaign_ix]
+    if daily_nanos == NO_DAILY_LIMIT:
+        return True
+    midnight_s = today_ix * DAY_S - book.index[START_OF_DAY_S]
+    share = shaped_share(book, campaign_ix, midnight_s, midnight_s + DAY_S, now_s)
+    return committed_day_nanos(campaigns, campaign_ix, today_ix) + amount_nanos <= int(daily_nanos * share)
+
+
+@kernel
+def on_plan(book: Book, campaign_ix: int, amount_nanos: int, now_s: float, today_ix: int, day_share: float) -> bool:
+    """Whether *amount_nanos* keeps an evenly paced campaign at or below its lines (run and day): straight, or shaped.
 
     *day_share* is the part of today that has passed.
     """
+    campaigns = book.campaigns
     if campaigns["pace"][campaign_ix] != PACE_EVEN:
         return True
+    if campaigns["shape_first"][campaign_ix] >= 0:
+        return _shaped_plan(book, campaign_ix, amount_nanos, now_s, today_ix)
     planned_nanos = int((now_s - campaigns["start_s"][campaign_ix]) * campaigns["nanos_per_s"][campaign_ix])
     if committed_nanos(campaigns, campaign_ix) + amount_nanos > planned_nanos:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bidder.core.book import Book
 from bidder.core.clock import window_start_s
+from bidder.core.codes import SCOPE_ALL, SCOPE_CAMPAIGN
 from bidder.core.kernel import kernel
 from bidder.core.memory import maybe_near
 
@@ -22,16 +23,39 @@ def seen_since(book: Book, campaign_ix: int, person_ix: int, since_s: float, inc
 
 
 @kernel
+def seen_by_scope(book: Book, campaign_ix: int, person_ix: int, since_s: float, inclusive: bool, scope: int) -> int:
+    """Like `seen_since`, over the campaigns of the same product, or all of them."""
+    campaigns, start = book.campaigns, book.persons["start"][person_ix]
+    family_ix, seen = campaigns["family_ix"][campaign_ix], 0
+    for at in range(start, start + book.persons["count"][person_ix]):
+        other_ix, time_s = book.memory["campaign_ix"][at], book.memory["time_s"][at]
+        counts = scope == SCOPE_ALL or campaigns["family_ix"][other_ix] == family_ix
+        if counts and (time_s > since_s or (inclusive and time_s == since_s)):
+            seen += 1
+    return seen
+
+
+@kernel
 def capped(book: Book, campaign_ix: int, person_ix: int, now_s: float) -> bool:
     """Whether one more exposure of the campaign to the person would break any of its caps."""
     count = book.campaigns["cap_count"][campaign_ix]
-    if count == 0 or not maybe_near(book, person_ix, campaign_ix):
+    if count == 0:
+        return False
+    if book.campaigns["cap_least"][campaign_ix] < 0:  # exposures of others count: the shortcut knows nothing of those
+        if book.persons["count"][person_ix] == 0:
+            return False
+    elif not maybe_near(book, person_ix, campaign_ix):
         return False
     first = book.campaigns["cap_first"][campaign_ix]
     for cap_ix in range(first, first + count):
         window_s = book.caps["window_s"][cap_ix]
         sliding = book.caps["sliding"][cap_ix] == 1
         since_s = now_s - window_s if sliding else window_start_s(book.index, now_s, window_s)
-        if seen_since(book, campaign_ix, person_ix, since_s, not sliding) >= book.caps["limit"][cap_ix]:
+        scope = book.caps["scope"][cap_ix]
+        if scope == SCOPE_CAMPAIGN:
+            seen = seen_since(book, campaign_ix, person_ix, since_s, not sliding)
+        else:
+            seen = seen_by_scope(book, campaign_ix, person_ix, since_s, not sliding, scope)
+        if seen >= book.caps["limit"][cap_ix]:
             return True
     return False

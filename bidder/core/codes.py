@@ -30,16 +30,23 @@ REASONS = (
     "bid",
 )
 
-GOAL_CPM, GOAL_CPC, GOAL_CPA, GOAL_PRIVATE = 0, 1, 2, 3
-GOALS = ("cpm", "cpc", "cpa", "private")
+GOAL_CPM, GOAL_CPC, GOAL_CPA, GOAL_PRIVATE, GOAL_ROAS = 0, 1, 2, 3, 4
+GOALS = ("cpm", "cpc", "cpa", "private", "roas")
 
 BID_CONSTANT, BID_TRUTHFUL, BID_LINEAR, BID_MCPC, BID_ORTB1, BID_ORTB2 = 0, 1, 2, 3, 4, 5
-BID_SHADED_LOGNORMAL, BID_SHADED_UNIFORM = 6, 7
-BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform")
+BID_SHADED_LOGNORMAL, BID_SHADED_UNIFORM, BID_RANDOM = 6, 7, 8
+BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_lognormal", "shaded_uniform", "random")
 
 # From PACE_ADAPTIVE on, pacing works through the bid's multiplier.
-PACE_ASAP, PACE_EVEN, PACE_ADAPTIVE, PACE_MULTIPLICATIVE, PACE_PID = 0, 1, 2, 3, 4
-PACES = ("asap", "even", "adaptive", "multiplicative", "pid")
+PACE_ASAP, PACE_EVEN, PACE_ADAPTIVE, PACE_MULTIPLICATIVE, PACE_PID, PACE_ECPC, PACE_THROTTLED = 0, 1, 2, 3, 4, 5, 6
+PACES = ("asap", "even", "adaptive", "multiplicative", "pid", "ecpc", "throttled")
+
+# How far a cap looks: exposures of the campaign alone, of its product's campaigns, of every campaign in the book.
+SCOPE_CAMPAIGN, SCOPE_PRODUCT, SCOPE_ALL = 0, 1, 2
+SCOPES = ("campaign", "product", "all")
+
+METHOD_COUNTS, METHOD_POOLED, METHOD_MODEL = 0, 1, 2
+METHODS = ("counts", "pooled", "model")
 
 FORMATS = ("display", "mobile", "video", "native", "audio")
 DEVICES = ("desktop", "mobile", "tablet", "tv")

@@ -22,6 +22,7 @@ from bidder.core.codes import (
     PACED,
 )
 from bidder.core.kernel import kernel
+from bidder.core.pacing import throttled
 from bidder.core.pricing import quote
 from bidder.core.strategy import strategy_bid
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
@@ -52,7 +53,7 @@ def check(
         return BELOW_FLOOR
     if not affordable(campaigns, campaign_ix, bid, today_ix):
         return BUDGET_GONE
-    if not on_plan(campaigns, campaign_ix, bid, now_s, today_ix, share):
+    if not on_plan(book, campaign_ix, bid, now_s, today_ix, share) or throttled(book, campaign_ix, imps, i):
         return PACED
     if imps["person_ix"][i] >= 0 and capped(book, campaign_ix, imps["person_ix"][i], now_s):
         return CAPPED
@@ -101,7 +102,7 @@ def decide(
         while word != _ZERO:
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
-            worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
+            worth, bid = quote(book, campaign_ix, imps, i, signals)
             if book.campaigns["strategy"][campaign_ix] != 0:
                 bid = strategy_bid(book, campaign_ix, worth, imps, i)
             reason = check(book, campaign_ix, imps, i, bid, today_ix, share)

@@ -60,7 +60,7 @@ def enter_all(
         while word != _ZERO:
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
-            worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
+            worth, bid = quote(book, campaign_ix, imps, i, signals)
             if book.campaigns["strategy"][campaign_ix] != 0:
                 bid = strategy_bid(book, campaign_ix, worth, imps, i)
             entries["bid_nanos"][n] = bid

@@ -52,7 +52,7 @@ def _drop_stale(book: Book, person_ix: int, now_s: float) -> None:
     for at in range(start, start + count):
         campaign_ix, time_s = book.memory["campaign_ix"][at], book.memory["time_s"][at]
         if time_s >= now_s - book.campaigns["keep_s"][campaign_ix]:
-            _write(book, start + kept, campaign_ix, book.memory["slot_ix"][at], time_s)
+            _write(book, start + kept, campaign_ix, book.memory["touch"][at], time_s)
             kept += 1
             seen |= _bit(campaign_ix)
     book.persons["count"][person_ix] = kept
@@ -61,9 +61,9 @@ def _drop_stale(book: Book, person_ix: int, now_s: float) -> None:
 
 
 @kernel
-def _write(book: Book, at: int, campaign_ix: int, slot_ix: int, time_s: float) -> None:
+def _write(book: Book, at: int, campaign_ix: int, touch: int, time_s: float) -> None:
     book.memory["campaign_ix"][at] = campaign_ix
-    book.memory["slot_ix"][at] = slot_ix
+    book.memory["touch"][at] = touch
     book.memory["time_s"][at] = time_s
 
 
@@ -97,7 +97,7 @@ def _move_to_larger(book: Book, person_ix: int) -> None:
     start = _take_block(book, room)
     for k in range(book.persons["count"][person_ix]):
         at = old_start + k
-        _write(book, start + k, book.memory["campaign_ix"][at], book.memory["slot_ix"][at], book.memory["time_s"][at])
+        _write(book, start + k, book.memory["campaign_ix"][at], book.memory["touch"][at], book.memory["time_s"][at])
     if old_room > 0:
         free = FREE_BLOCKS + _size_class(old_room)
         book.memory["campaign_ix"][old_start] = book.index[free]
@@ -132,23 +132,23 @@ def _note(book: Book, person_ix: int, campaign_ix: int) -> None:
 
 
 @kernel
-def remember(book: Book, person_ix: int, campaign_ix: int, slot_ix: int, time_s: float, now_s: float) -> None:
-    """Add an exposure (*time_s* infinite: a bid in flight). Without caps only the latest exposure matters."""
+def remember(book: Book, person_ix: int, campaign_ix: int, touch: int, time_s: float, now_s: float) -> None:
+    """Add an exposure (*time_s* infinite: a bid in flight). Without `keep_all` only the latest exposure matters."""
     if book.campaigns["keep_s"][campaign_ix] <= 0.0:
         return
-    if book.campaigns["cap_count"][campaign_ix] == 0:
+    if book.campaigns["keep_all"][campaign_ix] == 0:
         if time_s == IN_FLIGHT_S:
             return
         at = _find(book, person_ix, campaign_ix, False)
         if at >= 0:
-            _write(book, at, campaign_ix, slot_ix, time_s)
+            _write(book, at, campaign_ix, touch, time_s)
             return
     if book.persons["count"][person_ix] == book.persons["room"][person_ix]:
         _drop_stale(book, person_ix, now_s)
         if book.persons["count"][person_ix] == book.persons["room"][person_ix]:
             _move_to_larger(book, person_ix)
     at = book.persons["start"][person_ix] + book.persons["count"][person_ix]
-    _write(book, at, campaign_ix, slot_ix, time_s)
+    _write(book, at, campaign_ix, touch, time_s)
     book.persons["count"][person_ix] += 1
     _note(book, person_ix, campaign_ix)
 
@@ -160,5 +160,5 @@ def forget_in_flight(book: Book, person_ix: int, campaign_ix: int) -> None:
     if at < 0:
         return
     last = book.persons["start"][person_ix] + book.persons["count"][person_ix] - 1
-    _write(book, at, book.memory["campaign_ix"][last], book.memory["slot_ix"][last], book.memory["time_s"][last])
+    _write(book, at, book.memory["campaign_ix"][last], book.memory["touch"][last], book.memory["time_s"][last])
     book.persons["count"][person_ix] -= 1

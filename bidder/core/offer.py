@@ -10,6 +10,7 @@ from bidder.core.clock import hour_of_week
 from bidder.core.decide import decide
 from bidder.core.kernel import kernel
 from bidder.core.settle import reserve
+from bidder.core.touch import touch
 
 
 @kernel
@@ -21,11 +22,12 @@ def offer(
     signals: NDArray[np.int64],
     tally: NDArray[np.int64],
     allowed: NDArray[np.uint64],
-) -> tuple[int, int, int, int, int]:
+) -> tuple[int, int, int, int, int, int]:
     """`decide` for impression *i* of *imps*, whose hour of the week is filled in here, and `reserve` for a bid.
 
     *rows* is uint64[people, words], the bitset row of every person; *allowed* uint64[W], the campaigns with a creative
-    that may be shown. Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason, day the bid is charged to).
+    that may be shown. Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason, day the bid is charged to, touch to
+    give back with what becomes of the bid).
     """
     index, targets = book.index, book.targets
     active, spare = index[ROW_ACTIVE], index[ROW_SPARE]
@@ -36,7 +38,8 @@ def offer(
     index[ROW_ACTIVE] = spare  # for this one decision; the loop that replays a market never does this
     campaign_ix, bid, worth, reason = decide(book, rows[max(person_ix, 0)], imps, i, signals, tally)
     index[ROW_ACTIVE] = active
-    day_ix = -1
+    day_ix, context = -1, -1
     if campaign_ix >= 0:
-        day_ix = reserve(book, campaign_ix, person_ix, imps["slot_ix"][i], bid, now_s)
-    return campaign_ix, bid, worth, reason, day_ix
+        context = touch(book, campaign_ix, imps, i)
+        day_ix = reserve(book, campaign_ix, person_ix, context, bid, now_s)
+    return campaign_ix, bid, worth, reason, day_ix, context

@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
-from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, PACE_ADAPTIVE
+from bidder.core.codes import BID_SHADED_LOGNORMAL, BID_SHADED_UNIFORM, GOAL_CPA, GOAL_CPC, GOAL_ROAS, PACE_ADAPTIVE
 from bidder.core.kernel import kernel, outlined
+from bidder.core.live import live_quote
+
+BASKETS_BELIEVED = 5.0
+"""Purchases the plan's mean value of a purchase is worth."""
+LISTED, LIVE = -1, -2
+"""Values of a campaign's `signal_ix` that are no signal: its price is on the list, or worked out on the spot."""
 
 LARGEST_NANOS = 2.0**62
 """An int64 holds no larger worth: a huge value would turn negative."""
@@ -24,7 +30,7 @@ def goal_rate(book: Book, campaign_ix: int, slot_ix: int) -> float:
     goal = book.campaigns["goal"][campaign_ix]
     if goal == GOAL_CPC:
         return book.cells[campaign_ix, slot_ix, CTR]
-    if goal == GOAL_CPA:
+    if goal in (GOAL_CPA, GOAL_ROAS):
         return book.cells[campaign_ix, slot_ix, CVR]
     return 1.0
 
@@ -42,31 +48,43 @@ def list_prices(book: Book, campaign_ix: int) -> None:
 
 
 @kernel
-def quote(book: Book, campaign_ix: int, slot_ix: int, signals: NDArray[np.int64]) -> tuple[int, int]:
-    """Worth and bid (nanos) for one impression: from the price list, or from its private value."""
-    campaigns = book.campaigns
+def quote(book: Book, campaign_ix: int, imps: NDArray[np.void], i: int, signals: NDArray[np.int64]) -> tuple[int, int]:
+    """Worth and bid (nanos) for impression *i*: from the price list, its private value, or worked out on the spot."""
+    campaigns, slot_ix = book.campaigns, imps["slot_ix"][i]
     signal_ix = campaigns["signal_ix"][campaign_ix]
-    if signal_ix < 0:
+    if signal_ix == LISTED:
         worth, bid = book.prices[campaign_ix, slot_ix, WORTH], book.prices[campaign_ix, slot_ix, BID_PRICE]
+        bid_worth = float(worth)
+    elif signal_ix == LIVE:
+        worth, bid_worth, bid = live_quote(book, campaign_ix, imps, i)
     else:
         worth = signals[signal_ix]
-        bid = bid_nanos(campaigns, campaign_ix, float(worth), book.cells[campaign_ix, slot_ix, CTR], 1.0)
+        bid_worth = float(worth)
+        bid = bid_nanos(campaigns, campaign_ix, bid_worth, book.cells[campaign_ix, slot_ix, CTR], 1.0)
     if campaigns["pace"][campaign_ix] >= PACE_ADAPTIVE:
-        bid = paced_bid(campaigns, campaign_ix, worth, bid)
+        bid = paced_bid(campaigns, campaign_ix, bid_worth, bid)
     return worth, bid
 
 
 @outlined
-def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: int, bid: int) -> int:
+def paced_bid(campaigns: NDArray[np.void], campaign_ix: int, worth: float, bid: int) -> int:
     """The bid (nanos) under the campaign's multiplier.
 
     Shaded bids are worked out anew for the worth times the multiplier: that maximises worth - b / multiplier, money at
     its price under the budget. Every other rule's bid is multiplied itself.
     """
     multiplier = campaigns["multiplier"][campaign_ix]
-    if campaigns["bid_kind"][campaign_ix] >= BID_SHADED_LOGNORMAL:
+    if BID_SHADED_LOGNORMAL <= campaigns["bid_kind"][campaign_ix] <= BID_SHADED_UNIFORM:
         return bid_nanos(campaigns, campaign_ix, worth * multiplier, 0.0, 1.0)
     return int(bid * multiplier)
+
+
+@kernel
+def learn_basket(campaigns: NDArray[np.void], campaign_ix: int) -> None:
+    """Refresh the worth of a purchase: its mean value so far (the plan's counts too), divided by the target."""
+    value = BASKETS_BELIEVED * campaigns["basket_nanos"][campaign_ix] + campaigns["conversion_nanos"][campaign_ix]
+    mean = value / (BASKETS_BELIEVED + campaigns["conversions"][campaign_ix])
+    campaigns["goal_value"][campaign_ix] = mean / campaigns["roas_target"][campaign_ix]
 
 
 @kernel

@@ -17,10 +17,15 @@ from bidder.core.book import (
 )
 from bidder.core.budgets import affordable
 from bidder.core.clock import day_ix
+from bidder.core.codes import GOAL_ROAS, METHOD_POOLED
 from bidder.core.kernel import kernel
+from bidder.core.live import worth_of
 from bidder.core.memory import IN_FLIGHT_S, forget_in_flight, remember
 from bidder.core.pacing import pace_auction, pace_tick
-from bidder.core.pricing import learn_rates, list_prices
+from bidder.core.pooling import pool_rates
+from bidder.core.pricing import learn_basket, learn_rates, list_prices
+from bidder.core.rates import learn_models, teach_click, teach_exposure, teach_purchase
+from bidder.core.touch import slot_of
 
 _ONE = np.uint64(1)
 _LOW6 = np.uint64(63)
@@ -37,14 +42,14 @@ def _enter_day(book: Book, campaign_ix: int, today_ix: int) -> None:
 
 
 @kernel
-def reserve(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, bid_nanos: int, now_s: float) -> int:
+def reserve(book: Book, campaign_ix: int, person_ix: int, touch: int, bid_nanos: int, now_s: float) -> int:
     """Hold *bid_nanos* and one exposure for a bid just sent; returns the day it is charged to."""
     today_ix = day_ix(book.index, now_s)
     _enter_day(book, campaign_ix, today_ix)
     book.campaigns["reserved_nanos"][campaign_ix] += bid_nanos
     book.campaigns["reserved_day_nanos"][campaign_ix] += bid_nanos
     if person_ix >= 0:
-        remember(book, person_ix, campaign_ix, slot_ix, IN_FLIGHT_S, now_s)
+        remember(book, person_ix, campaign_ix, touch, IN_FLIGHT_S, now_s)
     return today_ix
 
 
@@ -67,7 +72,7 @@ def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_da
 
 @kernel
 def _spend(
-    book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, bid_day_ix: int, now_s: float
+    book: Book, campaign_ix: int, person_ix: int, touch: int, price_nanos: int, bid_day_ix: int, now_s: float
 ) -> None:
     """Book one bought impression."""
     campaigns = book.campaigns
@@ -76,9 +81,13 @@ def _spend(
         campaigns["spent_day_nanos"][campaign_ix] += price_nanos
     campaigns["wins"][campaign_ix] += 1
     campaigns["changed"][campaign_ix] = 1
-    book.cells[campaign_ix, slot_ix, CELL_WINS] += 1.0
+    book.cells[campaign_ix, slot_of(touch), CELL_WINS] += 1.0
+    if campaigns["target_share"][campaign_ix] > 0.0:
+        campaigns["bought_worth"][campaign_ix] += worth_of(book, campaign_ix, person_ix, touch, now_s)
+    if campaigns["method"][campaign_ix] >= METHOD_POOLED:
+        teach_exposure(book, campaign_ix, person_ix, touch, now_s)
     if person_ix >= 0:
-        remember(book, person_ix, campaign_ix, slot_ix, now_s, now_s)
+        remember(book, person_ix, campaign_ix, touch, now_s, now_s)
 
 
 @kernel
@@ -86,7 +95,7 @@ def win(
     book: Book,
     campaign_ix: int,
     person_ix: int,
-    slot_ix: int,
+    touch: int,
     bid_nanos: int,
     price_nanos: int,
     bid_day_ix: int,
@@ -94,40 +103,40 @@ def win(
 ) -> None:
     """Turn a reservation into spend; the price never exceeds the bid it held."""
     _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
-    _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, bid_day_ix, now_s)
+    _spend(book, campaign_ix, person_ix, touch, price_nanos, bid_day_ix, now_s)
     pace_auction(book.campaigns, campaign_ix, price_nanos, 1)
 
 
 @kernel
-def late_win(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, now_s: float) -> bool:
+def late_win(book: Book, campaign_ix: int, person_ix: int, touch: int, price_nanos: int, now_s: float) -> bool:
     """Book a win whose reservation had expired, charged to today, if both budgets still have room; else refuse it."""
     today_ix = day_ix(book.index, now_s)
     if not affordable(book.campaigns, campaign_ix, price_nanos, today_ix):
         return False
     _enter_day(book, campaign_ix, today_ix)
-    _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, today_ix, now_s)
+    _spend(book, campaign_ix, person_ix, touch, price_nanos, today_ix, now_s)
     pace_auction(book.campaigns, campaign_ix, price_nanos, 0)
     return True
 
 
 @kernel
 def book_spend(
-    book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, bid_day_ix: int, now_s: float
+    book: Book, campaign_ix: int, person_ix: int, touch: int, price_nanos: int, bid_day_ix: int, now_s: float
 ) -> None:
     """Book a bought impression that holds nothing in this book and that was found affordable elsewhere.
 
     Pacing does not hear of it: it answers for the auctions of this book.
     """
     _enter_day(book, campaign_ix, bid_day_ix)
-    _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, bid_day_ix, now_s)
+    _spend(book, campaign_ix, person_ix, touch, price_nanos, bid_day_ix, now_s)
 
 
 @kernel
-def buy(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, now_s: float) -> None:
+def buy(book: Book, campaign_ix: int, person_ix: int, touch: int, price_nanos: int, now_s: float) -> None:
     """Reserve and win in one step: what both amount to when no time passes between them."""
     today_ix = day_ix(book.index, now_s)
     _enter_day(book, campaign_ix, today_ix)
-    _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, today_ix, now_s)
+    _spend(book, campaign_ix, person_ix, touch, price_nanos, today_ix, now_s)
     pace_auction(book.campaigns, campaign_ix, price_nanos, 1)
 
 
@@ -138,11 +147,13 @@ def lose(book: Book, campaign_ix: int) -> None:
 
 
 @kernel
-def click(book: Book, campaign_ix: int, slot_ix: int) -> None:
-    """Count a click on an impression of this campaign and slot."""
+def click(book: Book, campaign_ix: int, person_ix: int, touch: int, shown_s: float) -> None:
+    """Count a click on an ad of this campaign, shown at *shown_s* in the slot and context of *touch*."""
     book.campaigns["clicks"][campaign_ix] += 1
     book.campaigns["changed"][campaign_ix] = 1
-    book.cells[campaign_ix, slot_ix, CELL_CLICKS] += 1.0
+    book.cells[campaign_ix, slot_of(touch), CELL_CLICKS] += 1.0
+    if book.campaigns["method"][campaign_ix] >= METHOD_POOLED:
+        teach_click(book, campaign_ix, person_ix, touch, shown_s)
 
 
 @kernel
@@ -171,7 +182,10 @@ def convert(book: Book, product_ix: int, person_ix: int, value_nanos: int, now_s
     book.campaigns["conversions"][campaign_ix] += 1
     book.campaigns["changed"][campaign_ix] = 1
     book.campaigns["conversion_nanos"][campaign_ix] += value_nanos
-    book.cells[campaign_ix, book.memory["slot_ix"][at], CELL_CONVERSIONS] += 1.0
+    touch = book.memory["touch"][at]
+    book.cells[campaign_ix, slot_of(touch), CELL_CONVERSIONS] += 1.0
+    if book.campaigns["method"][campaign_ix] >= METHOD_POOLED:
+        teach_purchase(book, campaign_ix, person_ix, touch, book.memory["time_s"][at], now_s)
     return campaign_ix
 
 
@@ -179,12 +193,18 @@ def convert(book: Book, product_ix: int, person_ix: int, value_nanos: int, now_s
 def tick(book: Book, now_s: float) -> None:
     """Once per control interval: retire ended campaigns, steer pacing, refresh learned rates and their price lists."""
     campaigns = book.campaigns
+    learn_models(book, now_s)
     for c in range(campaigns.shape[0]):
         if now_s >= campaigns["end_s"][c]:
             book.targets[book.index[ROW_ACTIVE], c >> 6] &= ~(_ONE << (np.uint64(c) & _LOW6))
             continue
-        pace_tick(campaigns, c, now_s)
+        pace_tick(book, c, now_s)
         if campaigns["learned"][c] == 1 and campaigns["changed"][c] == 1:
             campaigns["changed"][c] = 0
-            learn_rates(book, c)
+            if campaigns["method"][c] >= METHOD_POOLED:
+                pool_rates(book, c, now_s)
+            else:
+                learn_rates(book, c)
+            if campaigns["goal"][c] == GOAL_ROAS:
+                learn_basket(campaigns, c)
             list_prices(book, c)

@@ -108,7 +108,7 @@ class Durable:
         owner = int(ticket.bid_id.partition("-")[0])
         return await self._hear(
             Entry(
-                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, ticket.person_ix, ticket.slot_ix, nanos),
+                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, ticket.person_ix, ticket.touch, nanos),
                 *(ticket.day_ix, ticket.made_ms / 1000.0),
             )
         )
@@ -169,7 +169,7 @@ class Durable:
             spend = Spend(campaign_ix, entry.person_ix, entry.what_ix, entry.nanos, entry.day_ix)
             self._desk.book_billing(entry.id, spend, entry.heard_s, on_time=on_time)
         elif entry.sort == Sort.CLICK:
-            self._desk.book_click(campaign_ix, entry.what_ix)
+            self._desk.book_click(campaign_ix, entry.person_ix, entry.what_ix, entry.made_s)
         elif entry.sort in (Sort.LOSS, Sort.BILLING):
             self._desk.give_up(entry.id)
 

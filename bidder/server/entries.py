@@ -34,7 +34,8 @@ class How(IntEnum):
 
 
 class Entry(Struct, gc=False):
-    """One notice. `what_ix` is the slot, of a conversion the product; `nanos` the price, or the conversion's value."""
+    """One notice. `what_ix` is the touch (slot and context), of a conversion the product; `nanos` the price, or the
+    value of the conversion."""
 
     sort: int
     id: str

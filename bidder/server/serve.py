@@ -50,7 +50,7 @@ def compile_kernels(book: Book) -> None:
     """Compile or load what the desk would otherwise compile while an exchange waits."""
     direct(book_spend, book, 0, 0, 0, 0, 0, 0.0)
     direct(late_win, book, 0, 0, 0, 0, 0.0)
-    direct(click, book, 0, 0)
+    direct(click, book, 0, 0, 0, 0.0)
     direct(convert, book, 0, 0, 0, 0.0)
     direct(tick, book, 0.0)
 

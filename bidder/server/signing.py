@@ -59,7 +59,7 @@ class Ticket(Struct, frozen=True, gc=False):
     bid_id: str
     campaign_no: int
     person_ix: int
-    slot_ix: int
+    touch: int
     bid_nanos: int
     floor_nanos: int
     day_ix: int
@@ -156,7 +156,7 @@ class Signer:
 
 def _packed(ticket: Ticket) -> str:
     return (
-        f"{ticket.campaign_no}.{ticket.person_ix}.{ticket.slot_ix}.{ticket.bid_nanos}.{ticket.floor_nanos}"
+        f"{ticket.campaign_no}.{ticket.person_ix}.{ticket.touch}.{ticket.bid_nanos}.{ticket.floor_nanos}"
         f".{ticket.day_ix}.{ticket.made_ms}"
     )
 

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.explain import explain
     from experiments.cli.funds import forecast, reconcile
     from experiments.cli.init import init
+    from experiments.cli.learn import learn
     from experiments.cli.load import load
     from experiments.cli.measure import measure
     from experiments.cli.replay import replay
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command("explain")(_interruptible(explain))
     app.command("load")(_interruptible(load))
     app.command("tournament")(_interruptible(tournament))
+    app.command("learn")(_interruptible(learn))
     app.add_typer(audience, name="dmp")
     app.add_typer(measure, name="measure")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)

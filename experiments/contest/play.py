@@ -56,6 +56,7 @@ def _play(setting: Setting) -> tuple[dict[str, float], np.ndarray[tuple[int], np
     if goal.kind == "private":
         value = int(shown["worth_nanos"].sum()) / NANOS_PER_UNIT
     else:
+        assert goal.kind == "cpc"  # what the other shipped markets pay for
         value = int(shown["clicked"].astype(np.int64).sum()) * goal.value
     budget = setting.plans[0].total_nanos / NANOS_PER_UNIT
     assert int(book.campaigns["spent_nanos"][0]) <= setting.plans[0].total_nanos

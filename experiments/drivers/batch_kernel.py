@@ -13,6 +13,7 @@ from bidder.core.codes import BID
 from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert, lose
+from bidder.core.touch import touch
 from exchange_sim.auction import clear
 from exchange_sim.identities import purchase_cookie
 from exchange_sim.kernel import kernel
@@ -83,6 +84,7 @@ def see(world: World, book: Book, opps: NDArray[np.void], i: int, imps: NDArray[
     imps["publisher_ix"][0] = world.slots["publisher_ix"][slot_ix]
     imps["format_ix"][0] = world.slots["format_ix"][slot_ix]
     imps["slot_ix"][0] = slot_ix
+    imps["request_no"][0] = opps["auction_ix"][i]
     imps["place_ix"][0] = opps["place_ix"][i]
     imps["device_ix"][0] = opps["device_ix"][i]
     imps["lat"][0] = opps["lat"][i]
@@ -199,7 +201,8 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
         record_bid(world, tallies, campaign_ix, slot_ix, bid, won)
         fate = FATE_WON if won else FATE_OUTBID
         if won:
-            buy(book, campaign_ix, imps["person_ix"][0], slot_ix, price, opps["time_s"][i])
+            context = touch(book, campaign_ix, imps, 0)
+            buy(book, campaign_ix, imps["person_ix"][0], context, price, opps["time_s"][i])
             at = desk.filled[FILLED_EXPOSURES]
             desk.filled[FILLED_EXPOSURES] += 1
             record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
@@ -207,7 +210,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
             desk.exposures["clicked"][at] = clicked
             desk.exposures["billed"][at] = 1
             if clicked:
-                click(book, campaign_ix, slot_ix)
+                click(book, campaign_ix, imps["person_ix"][0], context, opps["time_s"][i])
         else:
             lose(book, campaign_ix)
     tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1

@@ -47,6 +47,16 @@ class CpaGoal(Part):
     """Worth of a purchase (currency)."""
 
 
+class RoasGoal(Part):
+    """Purchases must bring `target` times what is spent on them: worth = predicted value of purchases / target."""
+
+    kind: Literal["roas"]
+    target: Positive
+    """Return on ad spend wanted: value of credited purchases per unit of spend."""
+    basket: Positive
+    """Mean value of a purchase as the buyer believes (currency); learned where rates are."""
+
+
 class PrivateGoal(Part):
     """Textbook world: each impression has an independent private value, known to the campaign before it bids."""
 
@@ -55,7 +65,7 @@ class PrivateGoal(Part):
     """Distribution of the private value (CPM)."""
 
 
-Goal = Annotated[CpmGoal | CpcGoal | CpaGoal | PrivateGoal, Field(discriminator="kind")]
+Goal = Annotated[CpmGoal | CpcGoal | CpaGoal | RoasGoal | PrivateGoal, Field(discriminator="kind")]
 
 
 class Bidding(Part):
@@ -71,6 +81,16 @@ class ConstantBid(Bidding):
     kind: Literal["constant"]
     price: Annotated[float, Field(gt=0, le=1_000_000)]
     """The bid (CPM)."""
+
+
+class RandomBid(Bidding):
+    """A bid drawn uniformly for each request: to explore prices, and as a baseline."""
+
+    kind: Literal["random"]
+    low: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """Lowest bid (CPM)."""
+    high: Annotated[float, Field(gt=0, le=1_000_000)]
+    """Highest bid (CPM)."""
 
 
 class TruthfulBid(Bidding):
@@ -148,7 +168,8 @@ class ShadedBid(Bidding):
 
 
 Bid = Annotated[
-    ConstantBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid | Ortb2Bid | ShadedBid, Field(discriminator="kind")
+    ConstantBid | RandomBid | TruthfulBid | LinearBid | McpcBid | Ortb1Bid | Ortb2Bid | ShadedBid,
+    Field(discriminator="kind"),
 ]
 
 
@@ -166,6 +187,10 @@ class AdaptivePacing(Part):
     """First mu; missing: 0 (additive) or 0.1 (multiplicative, which cannot leave 0)."""
     highest: Positive = 100.0
     """Highest mu; at least the highest worth divided by the target keeps it out of the way."""
+    target_cpa: Positive | None = None
+    """Second constraint, with goal cpa: average cost per predicted purchase (currency), at most."""
+    target_step: Positive = 0.05
+    """How far the shadow price of target_cpa moves per tick at most."""
 
 
 class PidPacing(Part):
@@ -184,24 +209,71 @@ class PidPacing(Part):
     """Highest multiplier."""
 
 
+class EcpcPacing(Part):
+    """A multiplier exp(kp e + ki sum(e) + kd change(e)) on the bid, e = 1 - cost per outcome / target (Zhang 2016)."""
+
+    kind: Literal["ecpc"]
+    target: Positive
+    """Cost per click wanted; with goal cpa or roas, per credited purchase (currency)."""
+    kp: NonNegative = 1.0
+    """Gain on the error."""
+    ki: NonNegative = 0.1
+    """Gain on the sum of errors."""
+    kd: NonNegative = 0.0
+    """Gain on the change of the error."""
+    highest: Positive = 7.4
+    """Highest multiplier."""
+
+
+class ThrottledPacing(Part):
+    """Takes part in a share of the auctions, steered so that spend follows the plan (Agarwal et al. 2014)."""
+
+    kind: Literal["throttled"]
+    start: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """First share."""
+    step: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """By how much the share may change per minute, as a part of it."""
+    shape: Annotated[list[NonNegative], Field(min_length=168, max_length=168)] | Literal["flat", "diurnal"] = "flat"
+    """When the budget should be spent: weights of the 168 hours of a week, Monday 00:00 first, or a named shape."""
+
+
+class ShapedPacing(Part):
+    """Never ahead of a line that follows the traffic, instead of the straight one of `even`."""
+
+    kind: Literal["shaped"]
+    shape: Annotated[list[NonNegative], Field(min_length=168, max_length=168)] | Literal["diurnal"] = "diurnal"
+    """Weights of the 168 hours of a week, Monday 00:00 first, or a named shape."""
+
+
 def _pacing_tag(value: Any) -> str | None:
     """Which member of the union is meant: a mapping is told by its kind, everything else is a name."""
     if isinstance(value, Mapping):
         kind = value.get("kind")
         return kind if isinstance(kind, str) else None
-    return value.kind if isinstance(value, AdaptivePacing | PidPacing) else "named"
+    return value.kind if isinstance(value, _KINDS) else "named"
 
+
+_KINDS = AdaptivePacing | PidPacing | EcpcPacing | ThrottledPacing | ShapedPacing
 
 Pacing = Annotated[
     Annotated[Literal["asap", "even"], Tag("named")]
     | Annotated[AdaptivePacing, Tag("adaptive")]
-    | Annotated[PidPacing, Tag("pid")],
+    | Annotated[PidPacing, Tag("pid")]
+    | Annotated[EcpcPacing, Tag("ecpc")]
+    | Annotated[ThrottledPacing, Tag("throttled")]
+    | Annotated[ShapedPacing, Tag("shaped")],
     Discriminator(_pacing_tag),
     Field(
         json_schema_extra={
             "discriminator": {
                 "propertyName": "kind",
-                "mapping": {"adaptive": "#/$defs/AdaptivePacing", "pid": "#/$defs/PidPacing"},
+                "mapping": {
+                    "adaptive": "#/$defs/AdaptivePacing",
+                    "pid": "#/$defs/PidPacing",
+                    "ecpc": "#/$defs/EcpcPacing",
+                    "throttled": "#/$defs/ThrottledPacing",
+                    "shaped": "#/$defs/ShapedPacing",
+                },
             }
         }
     ),
@@ -218,12 +290,14 @@ class Budget(Part):
 
 
 class Cap(Part):
-    """At most `limit` exposures of this campaign per person and window."""
+    """At most `limit` exposures per person and window."""
 
     limit: Annotated[int, Field(ge=1, le=100)]
     """Exposures allowed in one window."""
     per: Duration
     """Window length, for example 1d."""
+    scope: Literal["campaign", "product", "all"] = "campaign"
+    """Whose exposures count: this campaign's, those of every campaign of its product, those of all campaigns."""
     window: Literal["fixed", "sliding"] = "sliding"
     """sliding: any stretch of that length; fixed: counted from the scenario's start (days begin at midnight)."""
 
@@ -282,6 +356,12 @@ class Rates(Part):
     """Update both per slot from the campaign's own feedback at every tick."""
     prior_impressions: Positive = 2000.0
     """How many impressions the predictions above are worth when learning."""
+    method: Literal["counts", "pooled", "model"] = "counts"
+    """counts: each slot by itself; pooled: slots share by empirical Bayes; model: every impression by its features."""
+    explore: bool = False
+    """Bid on a draw from what is known of the rate, not on its mean (Thompson sampling); with method model."""
+    delay_h: Annotated[float, Field(ge=0.01, le=10_000)] = 24.0
+    """Mean time from an ad to its purchase, as the buyer believes; learned too, with pooled and model (hours)."""
 
 
 class Campaign(Part):
@@ -309,6 +389,8 @@ class Campaign(Part):
     """Text of that file; missing: read when the scenario is loaded, so that a run's scenario.yaml carries it."""
     rates: Rates = Rates()
     """Predicted click and purchase rates."""
+    worth_by_frequency: list[Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=list, max_length=100)
+    """Factor on the worth by number of ads of the product the person has seen: [first, second, ...]; the last holds."""
     target: Target = Target()
     """Where it may buy."""
     caps: list[Cap] = Field(default_factory=list, max_length=8)

@@ -60,7 +60,7 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
     for name, campaign in _items(data, "campaigns"):
-        for campaign_check in (_budget, _flight, _goal, _strategy, _segment_rule, _supply, _creatives):
+        for campaign_check in (_budget, _flight, _goal, _strategy, _steering, _segment_rule, _supply, _creatives):
             found = campaign_check(campaign, data)
             problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
@@ -224,7 +224,7 @@ def _calendar(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _goal(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
     kind = _at(campaign, "goal", "kind")
-    if kind in ("cpc", "cpa") and campaign.get("product") is None:
+    if kind in ("cpc", "cpa", "roas") and campaign.get("product") is None:
         outcome = "clicks" if kind == "cpc" else "purchases"
         yield Problem(("goal",), f"{kind} counts {outcome}, but a campaign without a product gets none; add product")
 
@@ -238,6 +238,45 @@ def _strategy(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pro
     if kind not in (None, "truthful") or multiplier != 1.0:
         message = "says what to bid, and so does strategy; keep one, or of bid only {kind: truthful, max: ...}"
         yield Problem(("bid",), message)
+
+
+def _steering(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    """Rates, rules and pacing that contradict the goal or each other."""
+    goal, bid, method = _at(campaign, "goal", "kind"), _at(campaign, "bid", "kind"), _at(campaign, "rates", "method")
+    learned, by_frequency = _at(campaign, "rates", "learned") is True, campaign.get("worth_by_frequency")
+    if method in ("pooled", "model") and not learned:
+        yield Problem(("rates", "method"), f"{method} says how rates are learned; add learned: true, or leave it out")
+    elif method in ("pooled", "model") and campaign.get("product") is None:
+        yield Problem(("rates", "method"), f"{method} learns per product; name the product, or leave method out")
+    if _at(campaign, "rates", "explore") is True and method != "model":
+        yield Problem(
+            ("rates", "explore"), "needs to know how uncertain a rate is; write method: model, or leave it out"
+        )
+    if goal == "private" and (by_frequency or bid == "random"):
+        path = ("worth_by_frequency",) if by_frequency else ("bid", "kind")
+        yield Problem(
+            path, "has no meaning for a private value, which is given for each impression; choose another goal"
+        )
+    low, high = _number(campaign, "bid", "low", default=0.0), _number(campaign, "bid", "high")
+    if bid == "random" and low is not None and high is not None and low > high:
+        yield Problem(("bid", "low"), f"{low:g} is above high ({high:g}); swap them")
+    target, value = _number(campaign, "pacing", "target_cpa"), _number(campaign, "goal", "value")
+    if target is not None and goal != "cpa":
+        yield Problem(("pacing", "target_cpa"), "is a cost per purchase; it needs goal cpa (roas has its own target)")
+    elif target is not None and by_frequency:
+        yield Problem(
+            ("pacing", "target_cpa"), "is held by predicted purchases, which worth_by_frequency hides; drop one"
+        )
+    elif target is not None and value is not None and target >= value > 0:
+        message = (
+            f"{target:g} never binds: no bid is above the worth of a purchase ({value:g}); lower it or raise value"
+        )
+        yield Problem(("pacing", "target_cpa"), message)
+    shape = _at(campaign, "pacing", "shape")
+    if isinstance(shape, list) and shape and not any(isinstance(w, int | float) and w > 0 for w in shape):
+        yield Problem(
+            ("pacing", "shape"), "has no hour above 0, so nothing may ever be spent; give some hours a weight"
+        )
 
 
 def _segment_rule(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from bidder.core.codes import BID, CAPPED, NOT_TARGETED, OUTRANKED
 from bidder.core.entries import enter_all
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, lose
+from bidder.core.touch import touch
 from exchange_sim.auction import beats
 from exchange_sim.draws import COIN, bits
 from exchange_sim.kernel import kernel
@@ -166,8 +167,9 @@ def _run_auction(
 @kernel
 def _show(world: World, book: Book, desk: Desk, i: int, campaign_ix: int, bid: int, price: int, worth: int) -> None:
     """Book and record a bought impression, and let it do what ads do."""
-    opps = desk.opportunities
-    buy(book, campaign_ix, desk.impression["person_ix"][0], opps["slot_ix"][i], price, opps["time_s"][i])
+    opps, person_ix = desk.opportunities, desk.impression["person_ix"][0]
+    context = touch(book, campaign_ix, desk.impression, 0)
+    buy(book, campaign_ix, person_ix, context, price, opps["time_s"][i])
     at = desk.filled[FILLED_EXPOSURES]
     desk.filled[FILLED_EXPOSURES] += 1
     record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
@@ -175,7 +177,7 @@ def _show(world: World, book: Book, desk: Desk, i: int, campaign_ix: int, bid: i
     desk.exposures["clicked"][at] = clicked
     desk.exposures["billed"][at] = 1
     if clicked:
-        click(book, campaign_ix, opps["slot_ix"][i])
+        click(book, campaign_ix, person_ix, context, opps["time_s"][i])
 
 
 @kernel

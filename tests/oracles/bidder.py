@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scipy import optimize, special
-
-from bidder.plan import BidPlan, CampaignPlan, Directory
+from bidder.plan import CampaignPlan, Directory
+from tests.oracles.bids import bid_nanos, distance_km, draw
 from tests.oracles.pacing import Pacer
 
 DAY_S = 86400
 FORMATS = ("display", "mobile", "video")
 DEVICES = ("desktop", "mobile", "tablet", "tv")
-EARTH_RADIUS_KM = 6371.0088
 
 
 @dataclass
@@ -57,11 +55,15 @@ class Account:
     exposures: list[Exposure] = field(default_factory=list)
     news: bool = False
     active: bool = True
+    start_hour: int = 0
+    start_of_day_s: int = 0
     pacer: Pacer = field(init=False)
+    purchase_worth: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Pacing as planned."""
-        self.pacer = Pacer(self.plan)
+        """Pacing and worth as planned."""
+        self.purchase_worth = self.plan.goal_value_nanos
+        self.pacer = Pacer(self.plan, self.start_hour, self.start_of_day_s)
 
     @property
     def spent(self) -> int:
@@ -78,56 +80,6 @@ class Account:
         return self.spent_on[day_ix] + sum(flight.bid_nanos for flight in self.flights if flight.day_ix == day_ix)
 
 
-def distance_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
-    """Great-circle distance by the angle between two unit vectors (not by haversines)."""
-    a, b = _unit_vector(lat_a, lon_a), _unit_vector(lat_b, lon_b)
-    cross = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-    sine = math.sqrt(sum(x * x for x in cross))
-    cosine = sum(x * y for x, y in zip(a, b, strict=True))
-    return EARTH_RADIUS_KM * math.atan2(sine, cosine)
-
-
-def _unit_vector(lat: float, lon: float) -> tuple[float, float, float]:
-    phi, theta = math.radians(lat), math.radians(lon)
-    return math.cos(phi) * math.cos(theta), math.cos(phi) * math.sin(theta), math.sin(phi)
-
-
-def bid_nanos(bid: BidPlan, worth: float, ctr: float, rate: float) -> int:
-    """What a bidding rule bids for an impression of this worth, click rate and rate of the goal's outcome."""
-    if bid.kind == "constant":
-        amount = bid.a
-    elif bid.kind == "truthful":
-        amount = bid.a * worth
-    elif bid.kind == "linear":
-        amount = bid.a * rate / bid.b
-    elif bid.kind == "mcpc":
-        amount = bid.a * ctr
-    elif bid.kind == "ortb2":
-        amount = 2.0 * bid.a * math.sinh(math.asinh(rate / (bid.b * bid.a)) / 3.0)
-    elif bid.kind == "shaded_uniform":
-        amount = min(worth * bid.b / (bid.b + 1.0), bid.a)
-    elif bid.kind == "shaded_lognormal":
-        amount = _best_against_lognormal(worth, bid.a, bid.b)
-    else:
-        amount = math.sqrt(bid.a / bid.b * rate + bid.a * bid.a) - bid.a
-    if bid.max_nanos is not None and amount > bid.max_nanos:
-        return bid.max_nanos
-    return int(amount)
-
-
-def _best_against_lognormal(worth: float, mu: float, sigma: float) -> float:
-    """Root of (v - b) f(b) = F(b) between 0 and the worth, by bracketing on the share v / b - 1."""
-    if worth <= 0.0:
-        return 0.0
-
-    def condition(log_excess: float) -> float:
-        z = (math.log(worth) - math.log1p(math.exp(log_excess)) - mu) / sigma
-        return float(log_excess - z * z / 2 - math.log(2 * math.pi) / 2 - special.log_ndtr(z) - math.log(sigma))
-
-    root = optimize.brentq(condition, -700.0, 700.0, xtol=1e-13, rtol=1e-15)
-    return worth / (1.0 + math.exp(root))
-
-
 class OracleBidder:
     """The bidder as its documentation describes it."""
 
@@ -135,7 +87,10 @@ class OracleBidder:
         self, plans: Sequence[CampaignPlan], directory: Directory, start_hour: int = 0, start_of_day_s: int = 0
     ) -> None:
         slots = len(directory.slots)
-        self.accounts = [Account(plan, [plan.ctr] * slots, [plan.cvr] * slots) for plan in plans]
+        self.accounts = [
+            Account(plan, [plan.ctr] * slots, [plan.cvr] * slots, start_hour=start_hour, start_of_day_s=start_of_day_s)
+            for plan in plans
+        ]
         self.directory = directory
         self.start_hour = start_hour
         self.start_of_day_s = start_of_day_s
@@ -161,8 +116,8 @@ class OracleBidder:
                     continue
             elif not self._right_audience(account.plan, segments):
                 continue
-            worth, bid = self.paced_quote(account, imp["slot_ix"], signals)
-            reasons[c] = self._reason(account, imp, bid)
+            worth, bid = self.paced_quote(c, imp, signals)
+            reasons[c] = self._reason(c, imp, bid)
             if reasons[c] == "bid":
                 offers.append((bid, -c, worth))
         for _, minus_c, _ in sorted(offers)[:-1]:
@@ -199,27 +154,66 @@ class OracleBidder:
             return False
         return not any(name in segments for name in target.none_segments)
 
-    def quote(self, account: Account, slot_ix: int, signals: Sequence[int]) -> tuple[int, int]:
-        """Worth and bid."""
+    def quote(self, account: Account, slot_ix: int, signals: Sequence[int], factor: float = 1.0) -> tuple[int, int]:
+        """Worth and bid; *factor* is that of the person's frequency."""
         plan = account.plan
         ctr = account.ctr[slot_ix]
         if plan.goal == "private":
             worth = signals[plan.signal_ix]
             return worth, bid_nanos(plan.bid, float(worth), ctr, 1.0)
-        rate = {"cpm": 1.0, "cpc": ctr, "cpa": account.cvr[slot_ix]}[plan.goal]
-        value = rate * plan.goal_value_nanos
-        return int(value), bid_nanos(plan.bid, value, ctr, rate)
+        rate = {"cpm": 1.0, "cpc": ctr, "cpa": account.cvr[slot_ix], "roas": account.cvr[slot_ix]}[plan.goal]
+        value = rate * (account.purchase_worth * factor)
+        return int(value), bid_nanos(plan.bid, value, ctr * factor, rate * factor)
 
-    def paced_quote(self, account: Account, slot_ix: int, signals: Sequence[int]) -> tuple[int, int]:
+    def earlier(self, c: int, person_ix: int, now_s: float) -> int:
+        """Exposures of the person to ads of the campaign's product that anything still asks for."""
+        product, count = self.accounts[c].plan.product, 0
+        for k, other in enumerate(self.accounts):
+            if k != c and (product is None or other.plan.product != product):
+                continue
+            windows = self.windows_s(k)
+            looks_back = other.plan.product is not None or other.plan.worth_by_frequency
+            keep_s = max([*windows, other.plan.lookback_s if looks_back else 0.0])
+            shown = [e for e in other.exposures if e.person_ix == person_ix]
+            if not windows and not other.plan.worth_by_frequency:
+                shown = shown[-1:]
+            count += sum(keep_s > 0 and exposure.time_s >= now_s - keep_s for exposure in shown)
+        return count
+
+    def windows_s(self, c: int) -> list[float]:
+        """Windows of every cap the campaign's exposures count for."""
+        product = self.accounts[c].plan.product
+        return [
+            cap.window_s
+            for k, other in enumerate(self.accounts)
+            for cap in other.plan.caps
+            if k == c or cap.scope == "all" or (cap.scope == "product" and product and other.plan.product == product)
+        ]
+
+    def paced_quote(self, c: int, imp: dict[str, Any], signals: Sequence[int]) -> tuple[int, int]:
         """Worth, and the bid under the multiplier: shaded rules see a smaller worth, others have their bid cut."""
-        worth, bid = self.quote(account, slot_ix, signals)
+        account, factor, curve = self.accounts[c], 1.0, self.accounts[c].plan.worth_by_frequency
+        if curve and account.plan.goal != "private":
+            earlier = 0 if imp["person_ix"] < 0 else self.earlier(c, imp["person_ix"], imp["now_s"])
+            factor = curve[min(earlier, len(curve) - 1)]
+        worth, bid = self.quote(account, imp["slot_ix"], signals, factor)
+        if account.plan.bid.kind == "random" and account.plan.goal != "private":
+            low, high, highest = account.plan.bid.a, account.plan.bid.b, account.plan.bid.max_nanos
+            bid = int(low + draw(imp, c, 1 << 60) * (high - low))
+            bid = bid if highest is None else min(bid, highest)
         if account.plan.pacing.kind in ("asap", "even"):
             return worth, bid
         if account.plan.bid.kind.startswith("shaded"):
-            return worth, bid_nanos(account.plan.bid, worth * account.pacer.multiplier, 0.0, 1.0)
+            exact = float(worth)
+            if curve and account.plan.goal != "private":
+                plan, slot_ix = account.plan, imp["slot_ix"]
+                rate = {"cpm": 1.0, "cpc": account.ctr[slot_ix]}.get(plan.goal, account.cvr[slot_ix])
+                exact = rate * (account.purchase_worth * factor)
+            return worth, bid_nanos(account.plan.bid, exact * account.pacer.multiplier, 0.0, 1.0)
         return worth, int(bid * account.pacer.multiplier)
 
-    def _reason(self, account: Account, imp: dict[str, Any], bid: int) -> str:
+    def _reason(self, c: int, imp: dict[str, Any], bid: int) -> str:
+        account = self.accounts[c]
         plan, now_s = account.plan, imp["now_s"]
         if not plan.start_s <= now_s < plan.end_s:
             return "not_targeted"
@@ -235,7 +229,9 @@ class OracleBidder:
             return "budget_gone"
         if plan.pacing.kind == "even" and not self._on_plan(account, bid, now_s):
             return "paced"
-        if imp["person_ix"] >= 0 and self.capped(account, imp["person_ix"], now_s):
+        if plan.pacing.kind == "throttled" and draw(imp, c, 1 << 61) >= account.pacer.pass_share:
+            return "paced"
+        if imp["person_ix"] >= 0 and self.capped(c, imp["person_ix"], now_s):
             return "capped"
         return "bid"
 
@@ -248,20 +244,34 @@ class OracleBidder:
 
     def _on_plan(self, account: Account, bid: int, now_s: float) -> bool:
         plan = account.plan
-        if account.committed + bid > int((now_s - plan.start_s) * (plan.total_nanos / (plan.end_s - plan.start_s))):
+        planned = (now_s - plan.start_s) * (plan.total_nanos / (plan.end_s - plan.start_s))
+        if plan.pacing.shape:
+            planned = plan.total_nanos * account.pacer.passed(plan.start_s, plan.end_s, now_s)
+        if account.committed + bid > int(planned):
             return False
         if plan.daily_nanos is None:
             return True
         today_ix = self.day_ix(now_s)
         passed = (now_s + self.start_of_day_s) / DAY_S - today_ix
+        if plan.pacing.shape:
+            midnight_s = today_ix * DAY_S - self.start_of_day_s
+            passed = account.pacer.passed(midnight_s, midnight_s + DAY_S, now_s)
         return account.committed_on(today_ix) + bid <= int(plan.daily_nanos * passed)
 
-    def capped(self, account: Account, person_ix: int, now_s: float) -> bool:
-        """Whether any cap is used up, counting the full history and the bids in flight."""
-        in_flight = sum(flight.person_ix == person_ix for flight in account.flights)
+    def capped(self, c: int, person_ix: int, now_s: float) -> bool:
+        """Whether any cap is used up, counting the full history and the bids in flight of all it looks at."""
+        account = self.accounts[c]
         for cap in account.plan.caps:
-            seen = in_flight
-            for exposure in account.exposures:
+            product = account.plan.product
+            looked_at = [
+                other
+                for other in self.accounts
+                if other is account
+                or cap.scope == "all"
+                or (cap.scope == "product" and product is not None and other.plan.product == product)
+            ]
+            seen = sum(flight.person_ix == person_ix for other in looked_at for flight in other.flights)
+            for exposure in [exposure for other in looked_at for exposure in other.exposures]:
                 if exposure.person_ix != person_ix:
                     continue
                 if cap.sliding:
@@ -319,6 +329,8 @@ class OracleBidder:
     def _book(self, c: int, person_ix: int, slot_ix: int, price: int, day_ix: int, now_s: float) -> None:
         account = self.accounts[c]
         account.spent_on[day_ix] += price
+        account.pacer.wins += 1
+        account.pacer.bought_worth += self.quote(account, slot_ix, (0,) * 9)[0] if account.plan.goal != "private" else 0
         account.wins[slot_ix] += 1
         account.news = True
         if person_ix >= 0:
@@ -354,10 +366,16 @@ class OracleBidder:
             if now_s >= plan.end_s:
                 account.active = False
                 continue
-            account.pacer.tick(now_s, account.spent)
+            bought = plan.goal in ("cpa", "roas")
+            outcomes = account.conversions.total() if bought else account.clicks.total()
+            account.pacer.tick(now_s, account.spent, outcomes)
             if plan.learned and account.news:
                 account.news = False
                 strength = plan.prior_impressions
                 for s in range(len(account.ctr)):
                     account.ctr[s] = (plan.ctr * strength + account.clicks[s]) / (strength + account.wins[s])
                     account.cvr[s] = (plan.cvr * strength + account.conversions[s]) / (strength + account.wins[s])
+                if plan.goal == "roas":
+                    basket = plan.goal_value_nanos * plan.roas_target
+                    mean = (5 * basket + account.conversion_nanos) / (5 + account.conversions.total())
+                    account.purchase_worth = mean / plan.roas_target

@@ -46,10 +46,12 @@ def _few_segments(rng: Random, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(rng.sample(names, min(len(names), rng.randint(1, 3))))
 
 
-def random_bid(rng: Random) -> BidPlan:
+def random_bid(rng: Random, goal: str = "cpm") -> BidPlan:
     """Any rule; parameters of the size of real prices, drawn from few values so that bids tie."""
     kind = rng.choice(["constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_uniform"])
     highest = rng.choice([None, None, 700_000, 1_500_000])
+    if goal != "private" and rng.random() < 0.1:
+        return BidPlan("random", rng.choice([0.0, 500_000.0]), 1_200_000.0, highest)
     if kind == "constant":
         return BidPlan(kind, rng.choice([0.0, 400_000.0, 900_000.0, 900_000.0, 1_000_000.5]), 0.0, highest)
     if kind == "truthful":
@@ -65,12 +67,22 @@ def random_bid(rng: Random) -> BidPlan:
 
 def random_pacing(rng: Random) -> PacePlan:
     """Any pacing; steps so large that mu moves, now and then against its bounds."""
-    kind = rng.choice(["asap", "asap", "even", "adaptive", "multiplicative", "pid"])
+    kind = rng.choice(["asap", "asap", "even", "adaptive", "multiplicative", "pid", "throttled", "ecpc", "shaped"])
+    week = tuple(float(rng.randint(0, 4)) for _ in range(168))
+    if kind == "shaped":
+        return PacePlan("even", shape=week)
+    if kind == "throttled":
+        return PacePlan(kind, rng.choice([0.1, 1.0]), step_per_nano=0.4, shape=rng.choice([(), week]))
+    if kind == "ecpc":
+        return PacePlan(kind, 1.0, 7.4, gains=(0.5, 0.05, 0.1), target=rng.choice([5e4, 5e6]))
     if kind == "pid":
-        return PacePlan(kind, rng.choice([0.0, 1.0]), 1.5, gains=(rng.choice([0.2, 1.0]), rng.choice([0.0, 0.1]), 0.05))
+        gains = (rng.choice([0.2, 1.0]), rng.choice([0.0, 0.1]), 0.05)
+        return PacePlan(kind, rng.choice([0.0, 1.0]), 1.5, gains=gains, shape=rng.choice([(), (), week]))
     if kind in ("asap", "even"):
         return PacePlan(kind)
-    return PacePlan(kind, 0.1, rng.choice([0.3, 50.0]), rng.choice([1e-7, 1e-5]), rng.choice([0.0, 100.0]))
+    target = rng.choice([0.0, 0.5])
+    step, auctions = rng.choice([1e-7, 1e-5]), rng.choice([0.0, 100.0])
+    return PacePlan(kind, 0.1, rng.choice([0.3, 50.0]), step, auctions, target=target, target_step=0.3)
 
 
 def random_plan(rng: Random, name: str, directory: Directory, signals: int, picky: float) -> CampaignPlan:
@@ -78,7 +90,7 @@ def random_plan(rng: Random, name: str, directory: Directory, signals: int, pick
 
     *picky* (0 to 1) says how often it restricts where it buys, and how short its flight and budget may be.
     """
-    goal = rng.choice(["cpm", "cpc", "cpa", "private"] if signals else ["cpm", "cpc", "cpa"])
+    goal = rng.choice(["cpm", "cpc", "cpa", "roas", *(["private"] if signals else [])])
     hard = rng.random() < picky
     start_s = rng.choice([0.0, 0.0, 0.25 * DAY_S]) if hard else 0.0
     end_s = start_s + (rng.choice([0.5, 1.0, 2.0]) if hard else rng.choice([2.0, 30.0])) * DAY_S
@@ -89,8 +101,10 @@ def random_plan(rng: Random, name: str, directory: Directory, signals: int, pick
         start_s=start_s,
         end_s=end_s,
         goal=goal,
-        bid=random_bid(rng),
-        goal_value_nanos={"cpm": 1_000_000.0, "cpc": 200e6, "cpa": 5e9}.get(goal, 0.0),
+        bid=random_bid(rng, goal),
+        goal_value_nanos={"cpm": 1_000_000.0, "cpc": 200e6, "cpa": 5e9, "roas": 5e9}.get(goal, 0.0),
+        roas_target=rng.choice([1.0, 3.0]),
+        worth_by_frequency=rng.choice([(), (), (1.0, 0.5), (1.0, 1.2, 0.8, 0.0)]),
         signal_ix=rng.randrange(signals) if goal == "private" else -1,
         daily_nanos=rng.choice([None, total // 3, total]),
         pacing=random_pacing(rng),
@@ -102,7 +116,12 @@ def random_plan(rng: Random, name: str, directory: Directory, signals: int, pick
         lookback_s=rng.choice([900.0, 7200.0, DAY_S]),
         target=_random_target(rng, directory) if rng.random() < picky else TargetPlan(),
         caps=tuple(
-            CapPlan(rng.randint(1, 4), rng.choice(WINDOWS_S), rng.random() < 0.5)
+            CapPlan(
+                rng.randint(1, 4),
+                rng.choice(WINDOWS_S),
+                rng.random() < 0.5,
+                rng.choice(["campaign", "campaign", "product", "all"]),
+            )
             for _ in range(rng.choice([0, 1, 2, 4]))
         ),
     )
@@ -130,6 +149,7 @@ def random_impression(rng: Random, directory: Directory, people: int, now_s: flo
     position = person_ix >= 0 and rng.random() < 0.8
     return {
         "now_s": now_s,
+        "request_no": rng.randrange(2**40),
         "person_ix": person_ix,
         "floor_nanos": rng.choice([0, 0, 400_000, 900_000]),
         "deal_floor_nanos": rng.choice([300_000, 1_000_000]),

@@ -48,11 +48,23 @@ def assert_equal_books(a: Book, b: Book, end_s: float) -> None:
         assert committed_day_nanos(a.campaigns, c, today_ix) == committed_day_nanos(b.campaigns, c, today_ix)
     np.testing.assert_array_equal(a.cells, b.cells)
     np.testing.assert_array_equal(a.prices, b.prices)
+    np.testing.assert_array_equal(a.weights, b.weights)
+    np.testing.assert_array_equal(a.learners, b.learners)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("case", ["parity-first-price", "parity-second-price", "parity-learned", "parity-paced"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "parity-first-price",
+        "parity-second-price",
+        "parity-learned",
+        "parity-paced",
+        "parity-modelled",
+        "parity-steered",
+    ],
+)
 def test_events_equals_batch(case: str, seed: int) -> None:
     """Every exposure, purchase, count and campaign of the two drivers."""
     setting = ready(case, seed)

@@ -74,10 +74,10 @@ def test_budgets_to_the_nano() -> None:
 def test_even_pacing_to_the_nano() -> None:
     """1000 nanos over ten days, at most 200 a day: after a quarter of the first day 25 in all, 50 of the day's."""
     book = _book(total_nanos=1000, daily_nanos=200, pacing=PacePlan("even"))
-    assert on_plan(book.campaigns, 0, 25, 21_600.0, 0, 0.25)
-    assert not on_plan(book.campaigns, 0, 26, 21_600.0, 0, 0.25)
-    assert on_plan(book.campaigns, 0, 50, 5 * 86400.0 + 21_600.0, 5, 0.25)
-    assert not on_plan(book.campaigns, 0, 51, 5 * 86400.0 + 21_600.0, 5, 0.25)
+    assert on_plan(book, 0, 25, 21_600.0, 0, 0.25)
+    assert not on_plan(book, 0, 26, 21_600.0, 0, 0.25)
+    assert on_plan(book, 0, 50, 5 * 86400.0 + 21_600.0, 5, 0.25)
+    assert not on_plan(book, 0, 51, 5 * 86400.0 + 21_600.0, 5, 0.25)
 
 
 def test_last_touch_is_the_latest_whatever_the_order_in_memory() -> None:

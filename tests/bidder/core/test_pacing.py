@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bidder.build import build_book
 from bidder.core import settle
-from bidder.core.book import Book
+from bidder.core.book import IMPRESSION, Book
 from bidder.core.budgets import affordable
 from bidder.core.pacing import additive_mu, multiplicative_mu, pace_tick, pid_change
 from bidder.core.pricing import quote
@@ -40,14 +40,14 @@ def book_of(auctions: int, pacing: PacePlan) -> Book:
 @njit
 def play(book: Book, worth: NDArray[np.int64], rival: NDArray[np.int64], tick_every: int) -> tuple[float, float]:
     """One auction a second, second price; returns the surplus in nanos and the mean mu of the second half."""
-    surplus, mus, signals = 0.0, 0.0, np.zeros(1, np.int64)
+    surplus, mus, signals, imps = 0.0, 0.0, np.zeros(1, np.int64), np.zeros(1, IMPRESSION)
     for t in range(len(worth)):
         if t % tick_every == 0:
             settle.tick(book, float(t))
         if 2 * t >= len(worth):
             mus += book.campaigns["mu"][0]
         signals[0] = worth[t]
-        _, bid = quote(book, 0, 0, signals)
+        _, bid = quote(book, 0, imps, 0, signals)
         if bid <= 0 or not affordable(book.campaigns, 0, bid, 0):
             continue
         if bid > rival[t]:
@@ -163,12 +163,12 @@ def test_p_control_on_a_step_closes_the_gap_geometrically(kp: float) -> None:
     """The spend of a tick is the multiplier times its target: after k ticks the multiplier is 1 - (1 - Kp)^k."""
     book = book_of(1000, PacePlan("pid", 0.0, 1.0, gains=(kp, 0.0, 0.0)))
     campaigns = book.campaigns
-    pace_tick(campaigns, 0, 0.0)
+    pace_tick(book, 0, 0.0)
     for k in range(1, 13):
         left = float(campaigns["total_nanos"][0] - campaigns["spent_nanos"][0])
         target = left / (1000.0 - 10.0 * (k - 1)) * 10.0
         campaigns["spent_nanos"][0] += round(campaigns["multiplier"][0] * target)
-        pace_tick(campaigns, 0, 10.0 * k)
+        pace_tick(book, 0, 10.0 * k)
         assert campaigns["multiplier"][0] == pytest.approx(1.0 - (1.0 - kp) ** k, abs=1e-6)
 
 
@@ -212,6 +212,6 @@ def test_shaded_bids_are_worked_out_for_the_worth_the_budget_leaves() -> None:
         pacing=PacePlan("adaptive", 1.0, 9.0, 0.0, 1.0),
     )  # fmt: skip
     book = build_book([plan], Directory(("p",), ("p/s",), ("h",), (), (), ()), people_count=1)
-    worth, bid = quote(book, 0, 0, np.zeros(1, np.int64))
+    worth, bid = quote(book, 0, np.zeros(1, IMPRESSION), 0, np.zeros(1, np.int64))
     assert worth == 10_000_000
     assert bid == pytest.approx(1_671_444, abs=2)

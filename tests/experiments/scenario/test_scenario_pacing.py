@@ -39,7 +39,7 @@ def test_each_pacing_becomes_its_plan_and_survives_a_dump(pacing: object, plan: 
         ("evn", "pacing: 'evn' is not one of asap, even; did you mean even?"),
         ("3", "pacing: 3 is not one of asap, even"),
         ("", "pacing: is empty"),
-        ("{kind: pidd}", "pacing.kind: 'pidd' is not one of adaptive, pid; did you mean pid?"),
+        ("{kind: pidd}", "pacing.kind: 'pidd' is not one of adaptive, ecpc, pid, shaped, throttled; did you mean pid?"),
         ("{step: 1}", "pacing.kind: is missing"),
         ("{kind: adaptive}", "pacing.step: is missing"),
         ("{kind: adaptive, step: 0}", "pacing.step: must be above 0"),
@@ -52,3 +52,34 @@ def test_a_mistake_names_place_and_remedy(pacing: str, message: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         load("retail-launch", [f"campaigns.shoe-burst.pacing={pacing}"])
     assert f"campaigns.shoe-burst.{message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("rates={method: model}", "rates.method: model says how rates are learned; add learned: true"),
+        ("rates={learned: true, explore: true}", "rates.explore: needs to know how uncertain a rate is"),
+        ("rates={learned: true, method: modle}", "rates.method: 'modle' is not one of counts, pooled, model"),
+        (
+            "pacing={kind: adaptive, step: 1, target_cpa: 3}",
+            "pacing.target_cpa: is a cost per purchase; it needs goal cpa",
+        ),
+        ("bid={kind: random, low: 2, high: 1}", "bid.low: 2 is above high (1); swap them"),
+        ("pacing={kind: throttled, start: 0}", "pacing.start: must be above 0"),
+        ("pacing={kind: throttled, shape: [1, 2]}", "pacing.shape"),
+        ("pacing={kind: ecpc}", "pacing.target: is missing"),
+        ("worth_by_frequency=[-1]", "worth_by_frequency"),
+        ("caps=[{limit: 1, per: 1d, scope: line}]", "scope: 'line' is not one of campaign, product, all"),
+    ],
+)
+def test_a_contradiction_names_place_and_remedy(setting: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load("retail-launch", [f"campaigns.shoe-burst.{setting}"])
+    assert message in str(caught.value)
+
+
+def test_a_target_that_never_binds_is_told() -> None:
+    pacing = "campaigns.shoe-prospecting.pacing={kind: adaptive, step: 1, target_cpa: 30}"
+    with pytest.raises(ScenarioError) as caught:
+        load("retail-launch", [pacing])
+    assert "pacing.target_cpa: 30 never binds: no bid is above the worth of a purchase (21.6)" in str(caught.value)

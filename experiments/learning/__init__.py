@@ -1,0 +1,1 @@
+"""How well a bidder's predictions hold: against the truth of a scenario, and on recorded logs."""
