@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bidder.core.book import IMPRESSION
 from bidder.core.codes import DEVICES, FORMATS
 from bidder.plan import Directory
-from openrtb.codes import VENDOR_CODES, DeviceType
+from openrtb.codes import VENDOR_CODES, AuctionType, DeviceType
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp, SeatBid
 from openrtb.money import nanos_to_cpm, price_nanos
 from openrtb.places import coppa, position
@@ -35,7 +35,7 @@ _VIDEO = _FORMAT_IX["video"]
 # `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
 assert IMPRESSION.names == (
     *("now_s", "person_ix", "floor_nanos", "deal_floor_nanos", "lat", "lon", "slot_ix", "publisher_ix", "deal_ix"),
-    *("place_ix", "hour", "format_ix", "device_ix"),
+    *("place_ix", "hour", "format_ix", "device_ix", "deal_first"),
 )
 
 
@@ -100,23 +100,23 @@ class Codec:
                     lat, lon = position(geo) or (lat, lon)
         if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
             return None
-        deal_ix, deal_floor = self._deal(imp)
+        deal_ix, deal_floor, fixed = self._deal(imp)
         person_ix = -1 if request.user is None or child else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp)
         imps[0] = (
             *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
-            *(0, format_ix, device_ix),
+            *(0, format_ix, device_ix, fixed),
         )
         return Seen(person_ix, slot_ix, deal_ix)
 
-    def _deal(self, imp: Imp) -> tuple[int, int]:
-        """Index and floor (nanos) of the first deal we are part of; (-1, 0): none."""
+    def _deal(self, imp: Imp) -> tuple[int, int, bool]:
+        """Index, floor (nanos) and whether that is a fixed price, of the first deal we are part of; -1: none."""
         if imp.pmp is not None:
             for deal in imp.pmp.deals:
                 deal_ix = self._deals.get(deal.id, -1)
                 if deal_ix >= 0 and deal.bidfloorcur == self._currency:
-                    return deal_ix, price_nanos(deal.bidfloor)
-        return -1, 0
+                    return deal_ix, price_nanos(deal.bidfloor), deal.at == AuctionType.FIXED_PRICE
+        return -1, 0, False
 
     def bid(self, bid_id: str, imp: Imp, campaign_ix: int, bid_nanos: int, deal_ix: int) -> Bid:
         """The campaign's bid as the wire wants it; *deal_ix* -1: on the open market."""

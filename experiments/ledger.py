@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bidder.core.codes import REASONS
 from exchange_sim.kernel import kernel
+from exchange_sim.selling.rules import WAYS
 
 EXPOSURE = np.dtype(
     [
@@ -19,7 +20,9 @@ EXPOSURE = np.dtype(
         ("price_nanos", "i8"),
         ("worth_nanos", "i8"),
         ("campaign_ix", "i4"),
-        ("slot_ix", "i4"),
+        ("slot_ix", "i4"),  # as the buyer met it
+        ("seller_slot_ix", "i4"),  # where it was shown: another one when a network resold it
+        ("way", "i1"),  # see exchange_sim.selling.rules.WAYS
         ("device_ix", "i1"),
         ("consent", "i1"),
         ("clicked", "i1"),
@@ -45,7 +48,11 @@ FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = 7, 8, 9, 10
 """The first seven fates are the bidder's own reasons, see `bidder.core.codes`."""
 
 RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
-SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE = 0, 1, 2
+SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3
+SALE_COUNT, SALE_PAID, SALE_BIDS = 0, 1, 2
+TRADE_BIDS, TRADE_BID_NANOS, TRADE_WON, TRADE_PAID, TRADE_HIGHER, TRADE_FLOOR, TRADE_DEAL, TRADE_SHORT = range(8)
+"""Of a campaign's bids at a publisher: how many, their sum, won, paid; lost to a higher bid, below the floor, lost to a
+deal; and by how much the lost ones missed the price to beat, summed."""
 PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
 
 PRICE_BINS = 64
@@ -64,7 +71,11 @@ class Tallies(NamedTuple):
     results: NDArray[np.int64]
     """int64[C, 3]: what became of its bids."""
     slots: NDArray[np.int64]
-    """int64[S, 3]: requests, sold to anybody, revenue (nanos)."""
+    """int64[S, 4]: requests, sold to anybody, what was paid (nanos); impressions handed to a network."""
+    sales: NDArray[np.int64]
+    """int64[S, len(WAYS), 3]: what rivals bought: impressions, what they paid, what they had bid (nanos)."""
+    trade: NDArray[np.int64]
+    """int64[C, P, 8]: each campaign's bids that came in time, see the columns TRADE_*."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
 
@@ -86,7 +97,9 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
         np.zeros((hours, FATE_COUNT), np.int64),
         np.zeros((campaigns, len(REASONS)), np.int64),
         np.zeros((campaigns, 3), np.int64),
-        np.zeros((slots, 3), np.int64),
+        np.zeros((slots, 4), np.int64),
+        np.zeros((slots, len(WAYS), 3), np.int64),
+        np.zeros((campaigns, publishers, 8), np.int64),
         np.zeros((publishers, PRICE_BINS, 3), np.int64),
     )
 

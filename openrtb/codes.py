@@ -16,6 +16,8 @@ class AuctionType(IntEnum):
 
     FIRST_PRICE = 1
     SECOND_PRICE_PLUS = 2
+    FIXED_PRICE = 3
+    """Of a deal: its floor is the price agreed upon."""
 
 
 class DeviceType(IntEnum):

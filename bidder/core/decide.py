@@ -26,6 +26,8 @@ from bidder.core.targeting import audience_word, context_word, inside_fence, low
 
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
+DEALS_FIRST = 1 << 61
+"""Added to the rank of a bid inside a deal whose price is fixed: no bid is that high."""
 
 
 @kernel
@@ -78,9 +80,10 @@ def decide(
 
     *row* is the person's segment bitset (ignored for a person not recognised), *signals* the private values of this
     impression in nanos, *tally* an int64[C, len(REASONS)] to which each targeted campaign's reason is added.
-    Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason of the request); the lowest index wins a tie.
+    Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason of the request); the lowest index wins a tie. Bids inside
+    a deal with a fixed price go before all others.
     """
-    best_ix, best_bid, best_worth, furthest = -1, 0, 0, NOT_TARGETED
+    best_ix, best_bid, best_worth, best_rank, furthest = -1, 0, 0, 0, NOT_TARGETED
     known = imps["person_ix"][i] >= 0
     today_ix = day_ix(book.index, imps["now_s"][i])
     share = day_share(book.index, imps["now_s"][i], today_ix)
@@ -102,10 +105,13 @@ def decide(
             worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
             reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
-                if bid > best_bid:
+                rank = bid
+                if imps["deal_first"][i] == 1 and book.campaigns["via_deal"][campaign_ix] == 1:
+                    rank += DEALS_FIRST
+                if rank > best_rank:
                     if best_ix >= 0:
                         tally[best_ix, OUTRANKED] += 1
-                    best_ix, best_bid, best_worth = campaign_ix, bid, worth
+                    best_ix, best_bid, best_worth, best_rank = campaign_ix, bid, worth, rank
                 else:
                     tally[campaign_ix, OUTRANKED] += 1
             else:

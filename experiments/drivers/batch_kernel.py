@@ -14,11 +14,15 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert, lose
 from exchange_sim.auction import clear
+from exchange_sim.draws import INVITED, bits
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.prefetch import prefetch
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
+from exchange_sim.selling.reserve import observe
+from exchange_sim.selling.rules import DEAL_FLOOR, PREFERRED, PRIVATE_AUCTION, WAY_OPEN
+from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.ledger import (
@@ -29,9 +33,21 @@ from experiments.ledger import (
     PRICE_WINS,
     RESULT_OUTBID,
     RESULT_WON,
+    SALE_BIDS,
+    SALE_COUNT,
+    SALE_PAID,
     SLOT_REQUESTS,
+    SLOT_RESOLD,
     SLOT_REVENUE,
     SLOT_SOLD,
+    TRADE_BID_NANOS,
+    TRADE_BIDS,
+    TRADE_DEAL,
+    TRADE_FLOOR,
+    TRADE_HIGHER,
+    TRADE_PAID,
+    TRADE_SHORT,
+    TRADE_WON,
     Tallies,
     price_bin,
 )
@@ -42,6 +58,8 @@ class Desk(NamedTuple):
 
     opportunities: NDArray[np.void]
     """OPPORTUNITY[block]."""
+    terms: NDArray[np.void]
+    """TERMS[1]: how the request is offered."""
     impression: NDArray[np.void]
     """IMPRESSION[1]: the request as the bidder sees it."""
     signals: NDArray[np.int64]
@@ -68,15 +86,18 @@ ENTRIES_PER_LINE = 4
 
 
 @kernel
-def see(world: World, book: Book, opps: NDArray[np.void], i: int, imps: NDArray[np.void]) -> None:
-    """Write into imps[0] what the bidder may know of opportunity *i*: the person only with consent."""
-    slot_ix = opps["slot_ix"][i]
+def see(
+    world: World, book: Book, opps: NDArray[np.void], i: int, terms: NDArray[np.void], j: int, imps: NDArray[np.void]
+) -> None:
+    """Write into imps[0] what the bidder may know of opportunity *i* on terms[j]: the person only with consent."""
+    slot_ix = terms["slot_ix"][j]
     time_s = opps["time_s"][i]
     imps["now_s"][0] = time_s
     imps["person_ix"][0] = opps["person_ix"][i] if opps["consent"][i] == 1 else -1
-    imps["floor_nanos"][0] = world.slots["floor_nanos"][slot_ix]
-    imps["deal_floor_nanos"][0] = world.slots["deal_floor_nanos"][slot_ix]
-    imps["deal_ix"][0] = world.slots["deal_ix"][slot_ix]
+    imps["floor_nanos"][0] = terms["floor_nanos"][j]
+    imps["deal_floor_nanos"][0] = terms["deal_floor_nanos"][j]
+    imps["deal_ix"][0] = terms["deal_ix"][j]
+    imps["deal_first"][0] = terms["deal_kind"][j] >= PREFERRED
     imps["publisher_ix"][0] = world.slots["publisher_ix"][slot_ix]
     imps["format_ix"][0] = world.slots["format_ix"][slot_ix]
     imps["slot_ix"][0] = slot_ix
@@ -112,90 +133,170 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
 
 
 @kernel
-def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int, won: bool, revenue_nanos: int) -> None:
-    """Count a request for its seller: the price to beat, whether anybody bought, and what it earned (maybe nothing)."""
-    floor_nanos = world.slots["floor_nanos"][slot_ix]
-    market_nanos = max(best_nanos, floor_nanos)
+def record_market(
+    world: World,
+    tallies: Tallies,
+    slot_ix: int,
+    seller_slot_ix: int,
+    market_nanos: int,
+    way: int,
+    sold: bool,
+    won: bool,
+    revenue_nanos: int,
+    best_nanos: int,
+) -> None:
+    """Count a request for its seller: the price to beat, whether anybody bought, and what was paid (maybe nothing)."""
     tallies.prices[world.slots["publisher_ix"][slot_ix], price_bin(market_nanos), PRICE_MARKET] += 1
     tallies.slots[slot_ix, SLOT_REQUESTS] += 1
-    if won or (best_nanos > 0 and best_nanos >= floor_nanos):
+    if slot_ix != seller_slot_ix:
+        tallies.slots[seller_slot_ix, SLOT_RESOLD] += 1
+    if sold:
         tallies.slots[slot_ix, SLOT_SOLD] += 1
         tallies.slots[slot_ix, SLOT_REVENUE] += revenue_nanos
+        if not won:
+            tallies.sales[slot_ix, way, SALE_COUNT] += 1
+            tallies.sales[slot_ix, way, SALE_PAID] += revenue_nanos
+            tallies.sales[slot_ix, way, SALE_BIDS] += best_nanos
 
 
 @kernel
-def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, bid_nanos: int, won: bool) -> None:
-    """Count a bid that reached the auction in time."""
+def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, bid_nanos: int, sale: Sale) -> None:
+    """Count a bid that reached the auction in time, and why it lost."""
     publisher_ix = world.slots["publisher_ix"][slot_ix]
     at = price_bin(bid_nanos)
+    trade = tallies.trade
     tallies.prices[publisher_ix, at, PRICE_BIDS] += 1
-    if won:
+    trade[campaign_ix, publisher_ix, TRADE_BIDS] += 1
+    trade[campaign_ix, publisher_ix, TRADE_BID_NANOS] += bid_nanos
+    if sale.won:
         tallies.prices[publisher_ix, at, PRICE_WINS] += 1
         tallies.results[campaign_ix, RESULT_WON] += 1
+        trade[campaign_ix, publisher_ix, TRADE_WON] += 1
+        trade[campaign_ix, publisher_ix, TRADE_PAID] += sale.price_nanos
     else:
         tallies.results[campaign_ix, RESULT_OUTBID] += 1
+        trade[campaign_ix, publisher_ix, sale.lost] += 1
+        trade[campaign_ix, publisher_ix, TRADE_SHORT] += sale.to_beat_nanos - bid_nanos
+
+
+class Sale(NamedTuple):
+    """How an opportunity ended for our bid."""
+
+    won: bool
+    price_nanos: int
+    way: int
+    """How it was sold, to whomever."""
+    to_beat_nanos: int
+    """The least that would have been accepted from us, ties aside."""
+    lost: int
+    """Column of the trade tally a lost bid counts in."""
 
 
 @kernel
 def clear_opportunity(
-    world: World, opps: NDArray[np.void], i: int, bid_nanos: int, via_deal: bool, tallies: Tallies
-) -> tuple[bool, int]:
-    """Clear opportunity *i* against its rivals (bid 0: ours is absent); returns (won, price)."""
-    slot_ix, key = opps["slot_ix"][i], opps["key"][i]
-    rivals_ix = world.slots["rivals_ix"][slot_ix]
-    open_floor = world.slots["floor_nanos"][slot_ix]
-    our_floor = world.slots["deal_floor_nanos"][slot_ix] if via_deal else open_floor
-    best = best_rival_nanos(world, rivals_ix, key)
-    second = 0
-    if world.auction_kind == SECOND_PRICE and bid_nanos <= best:
-        second = second_rival_nanos(world, rivals_ix, key)
-    won, price, revenue = clear(world.auction_kind, world.tie, key, bid_nanos, our_floor, open_floor, best, second)
-    record_market(world, tallies, slot_ix, best, won, revenue)
-    return won, price
+    world: World,
+    opps: NDArray[np.void],
+    i: int,
+    terms: NDArray[np.void],
+    j: int,
+    bid_nanos: int,
+    via_deal: bool,
+    tallies: Tallies,
+) -> Sale:
+    """Clear opportunity *i* on terms[j] against its rivals (bid 0: ours is absent), tier by tier.
+
+    A fixed price is taken before anybody else is asked; a private auction is held before the open one.
+    """
+    slot_ix = int(terms["slot_ix"][j])
+    kind, deal_floor = int(terms["deal_kind"][j]), int(terms["deal_floor_nanos"][j])
+    won, price, revenue, way, lost = True, deal_floor, deal_floor, kind, TRADE_HIGHER
+    to_beat, market, best, sold = deal_floor, deal_floor, 0, True
+    if not (kind >= PREFERRED and via_deal and bid_nanos >= deal_floor):
+        key, scale, auction_kind = opps["key"][i], world.slots["rival_scale"][slot_ix], world.auction_kind
+        explores, private = terms["explores"][j] == 1, kind == PRIVATE_AUCTION
+        while True:
+            if private:
+                rivals_ix, draw = int(world.selling.deals["rivals_ix"][terms["deal_ix"][j]]), bits(key, INVITED)
+                our_floor, floor, soft = deal_floor, deal_floor, 0
+                bid = bid_nanos if via_deal else 0
+            else:
+                rivals_ix, draw = int(world.slots["rivals_ix"][slot_ix]), key
+                floor, soft = int(terms["rivals_floor_nanos"][j]), int(terms["soft_nanos"][j])
+                our_floor = deal_floor if via_deal else int(terms["floor_nanos"][j])
+                bid = 0 if via_deal and kind > DEAL_FLOOR else bid_nanos
+            best = best_rival_nanos(world, rivals_ix, draw)
+            if scale != 1.0:
+                best = int(best * scale)
+            second = 0
+            if auction_kind == SECOND_PRICE and (bid <= best or explores):
+                second = second_rival_nanos(world, rivals_ix, draw)
+                if scale != 1.0:
+                    second = int(second * scale)
+            won, price, revenue = clear(auction_kind, world.tie, draw, bid, our_floor, floor, best, second, soft)
+            sold = won or (best > 0 and best >= floor)
+            if sold or not private:
+                break
+            private = False
+        if explores:
+            observe(world.selling.observed, world.slots["reserve_ix"][slot_ix], bid, best, second)
+        market, to_beat = max(best, floor), max(our_floor, best if best >= floor else 0)
+        way = kind if private or (won and via_deal) else WAY_OPEN
+        if bid_nanos < our_floor:
+            lost = TRADE_FLOOR
+        elif private and not via_deal:
+            lost = TRADE_DEAL
+    if won and via_deal and kind > DEAL_FLOOR:
+        world.selling.delivered[terms["deal_ix"][j]] += 1
+    record_market(world, tallies, slot_ix, opps["slot_ix"][i], market, way, sold, won, revenue, best)
+    return Sale(won, price, way, to_beat, lost)
 
 
 @kernel
 def record_exposure(
     opps: NDArray[np.void],
     i: int,
+    slot_ix: int,
     exposures: NDArray[np.void],
     at: int,
     campaign_ix: int,
     bid: int,
-    price: int,
+    sale: Sale,
     worth: int,
 ) -> None:
     """Write the ledger row of a bought impression; whether it was clicked and booked is filled in by the caller."""
     exposures["auction_ix"][at] = opps["auction_ix"][i]
     exposures["time_s"][at] = opps["time_s"][i]
     exposures["person_ix"][at] = opps["person_ix"][i]
-    exposures["slot_ix"][at] = opps["slot_ix"][i]
+    exposures["slot_ix"][at] = slot_ix
+    exposures["seller_slot_ix"][at] = opps["slot_ix"][i]
+    exposures["way"][at] = sale.way
     exposures["device_ix"][at] = opps["device_ix"][i]
     exposures["consent"][at] = opps["consent"][i]
     exposures["campaign_ix"][at] = campaign_ix
     exposures["bid_nanos"][at] = bid
-    exposures["price_nanos"][at] = price
+    exposures["price_nanos"][at] = sale.price_nanos
     exposures["worth_nanos"][at] = worth
 
 
 @kernel
 def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int) -> None:
     """One impression opportunity from request to outcome."""
-    opps, imps = desk.opportunities, desk.impression
-    see(world, book, opps, i, imps)
+    opps, imps, terms = desk.opportunities, desk.impression, desk.terms
+    set_terms(world, opps, i, terms, 0)
+    see(world, book, opps, i, terms, 0, imps)
     draw_signals(world, opps["key"][i], desk.signals)
     campaign_ix, bid, worth, fate = decide(book, rows[opps["person_ix"][i]], imps, 0, desk.signals, tallies.reasons)
     via_deal = campaign_ix >= 0 and book.campaigns["via_deal"][campaign_ix] == 1
-    won, price = clear_opportunity(world, opps, i, bid, via_deal, tallies)
+    sale = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
     if fate == BID:
-        slot_ix = opps["slot_ix"][i]
-        record_bid(world, tallies, campaign_ix, slot_ix, bid, won)
-        fate = FATE_WON if won else FATE_OUTBID
-        if won:
-            buy(book, campaign_ix, imps["person_ix"][0], slot_ix, price, opps["time_s"][i])
+        slot_ix = terms["slot_ix"][0]
+        record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
+        fate = FATE_WON if sale.won else FATE_OUTBID
+        if sale.won:
+            buy(book, campaign_ix, imps["person_ix"][0], slot_ix, sale.price_nanos, opps["time_s"][i])
             at = desk.filled[FILLED_EXPOSURES]
             desk.filled[FILLED_EXPOSURES] += 1
-            record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
+            record_exposure(opps, i, slot_ix, desk.exposures, at, campaign_ix, bid, sale, worth)
             clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
             desk.exposures["clicked"][at] = clicked
             desk.exposures["billed"][at] = 1

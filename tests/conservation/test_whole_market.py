@@ -75,6 +75,7 @@ class OracleMarket:
         imp = {name: opp[name].item() for name in ("slot_ix", "place_ix", "device_ix", "lat", "lon")}
         imp |= {n: slot[n].item() for n in ("floor_nanos", "deal_floor_nanos", "deal_ix", "publisher_ix", "format_ix")}
         imp |= {"now_s": time_s, "person_ix": person_ix if opp["consent"] else -1}
+        imp["deal_first"] = 0
         imp["hour"] = hour_of_week(self.index, time_s)
         row = self.setting.audience.rows[person_ix]
         segments = {name for j, name in enumerate(directory.segments) if (int(row[j // 64]) >> (j % 64)) & 1}
