@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, TABLES
+from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, SELLER_TABLES, TABLES
 
 INTRODUCTION = """\
 # The tables of a run
@@ -43,7 +43,8 @@ def data_page() -> str:
 def _lines() -> Iterator[str]:
     yield INTRODUCTION
     for name, table in TABLES.items():
-        yield f"## {name}\n\nOne row is {table.row}.\n"
+        side = " The sellers' and the auditor's: no buyer sees it." if name in SELLER_TABLES else ""
+        yield f"## {name}\n\nOne row is {table.row}.{side}\n"
         yield "| column | type | unit | meaning |"
         yield "|---|---|---|---|"
         for column in table.columns:
