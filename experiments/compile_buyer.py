@@ -93,7 +93,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
 
 
 def _publishers(scenario: Scenario, campaign: Campaign) -> tuple[str, ...]:
-    """Sellers the campaign may buy from, by the names buyers know: those it targets and who do not block its product."""
+    """Sellers it may buy from, by the names buyers know: those it targets and who do not block its product."""
     known_as = dict(zip(scenario.publishers, masked_names(scenario), strict=False))
     blocking = [name for name, seller in scenario.publishers.items() if campaign.product in seller.blocked]
     if not blocking:

@@ -28,8 +28,12 @@ class Offered(NamedTuple):
 
 def offered_slots(scenario: Scenario) -> list[Offered]:
     """Every slot in index order: the publishers', then the networks'."""
-    own = [Offered(p, name, slot, False) for p, body in scenario.publishers.items() for name, slot in body.slots.items()]
-    resold = [Offered(n, name, slot, True) for n, body in scenario.networks.items() for name, slot in body.slots.items()]
+    own = [
+        Offered(p, name, slot, False) for p, body in scenario.publishers.items() for name, slot in body.slots.items()
+    ]
+    resold = [
+        Offered(n, name, slot, True) for n, body in scenario.networks.items() for name, slot in body.slots.items()
+    ]
     return own + resold
 
 
@@ -42,7 +46,9 @@ def masked_names(scenario: Scenario) -> list[str]:
     """The names buyers know the sellers by: anonymous ones have a number instead."""
     names = seller_names(scenario)
     masks = (mask for k in range(1, 2 * len(names) + 1) if (mask := f"anonymous-{k}") not in names)
-    return [next(masks) if name in scenario.publishers and scenario.publishers[name].anonymous else name for name in names]
+    return [
+        next(masks) if name in scenario.publishers and scenario.publishers[name].anonymous else name for name in names
+    ]
 
 
 def masked_slots(scenario: Scenario) -> list[str]:
@@ -113,7 +119,9 @@ def _resell(scenario: Scenario, offered: Offered, offers: list[Offered], slots: 
         return
     for name, network in scenario.networks.items():
         bulk = network.buys.get(offered.owner)
-        blind = [k for k, other in enumerate(offers) if other.owner == name and other.slot.format == offered.slot.format]
+        blind = [
+            k for k, other in enumerate(offers) if other.owner == name and other.slot.format == offered.slot.format
+        ]
         if bulk is not None and blind:
             slots["network_share"][s], slots["network_slot_ix"][s] = bulk.share, blind[0]
             return

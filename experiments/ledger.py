@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from bidder.core.codes import REASONS
 from exchange_sim.kernel import kernel
-from exchange_sim.selling.rules import WAYS
 
 EXPOSURE = np.dtype(
     [
@@ -49,10 +48,10 @@ FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = 7, 8, 9, 10
 
 RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
 SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3
-SALE_COUNT, SALE_PAID, SALE_BIDS = 0, 1, 2
-TRADE_BIDS, TRADE_BID_NANOS, TRADE_WON, TRADE_PAID, TRADE_HIGHER, TRADE_FLOOR, TRADE_DEAL, TRADE_SHORT = range(8)
-"""Of a campaign's bids at a publisher: how many, their sum, won, paid; lost to a higher bid, below the floor, lost to a
-deal; and by how much the lost ones missed the price to beat, summed."""
+SLOT_RIVAL_BIDS = 4
+SALE_COUNT, SALE_PAID = 0, 1
+LOST_BID_NANOS, LOST_SHORT_NANOS = 3, 4
+"""Columns of `Tallies.lost` after those that count bids by why they lost."""
 PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
 
 PRICE_BINS = 64
@@ -71,11 +70,13 @@ class Tallies(NamedTuple):
     results: NDArray[np.int64]
     """int64[C, 3]: what became of its bids."""
     slots: NDArray[np.int64]
-    """int64[S, 4]: requests, sold to anybody, what was paid (nanos); impressions handed to a network."""
-    sales: NDArray[np.int64]
-    """int64[S, len(WAYS), 3]: what rivals bought: impressions, what they paid, what they had bid (nanos)."""
-    trade: NDArray[np.int64]
-    """int64[C, P, 8]: each campaign's bids that came in time, see the columns TRADE_*."""
+    """int64[S, 5]: requests, sold to anybody, what was paid (nanos), impressions handed to a network, what rivals had
+    bid for what they bought (nanos)."""
+    invited: NDArray[np.int64]
+    """int64[S, 2]: what rivals bought in private auctions: impressions, what they paid (nanos)."""
+    lost: NDArray[np.int64]
+    """int64[C, P, 5]: each campaign's lost bids: how many by reason (see `exchange_sim.selling.rules`), their sum, by
+    how much they missed the price to beat (nanos)."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
 
@@ -97,9 +98,9 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
         np.zeros((hours, FATE_COUNT), np.int64),
         np.zeros((campaigns, len(REASONS)), np.int64),
         np.zeros((campaigns, 3), np.int64),
-        np.zeros((slots, 4), np.int64),
-        np.zeros((slots, len(WAYS), 3), np.int64),
-        np.zeros((campaigns, publishers, 8), np.int64),
+        np.zeros((slots, 5), np.int64),
+        np.zeros((slots, 2), np.int64),
+        np.zeros((campaigns, publishers, 5), np.int64),
         np.zeros((publishers, PRICE_BINS, 3), np.int64),
     )
 

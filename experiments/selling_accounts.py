@@ -10,21 +10,18 @@ from collections import defaultdict
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAYS
+from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
 from experiments.compile_selling import bulk_nanos, seller_names
 from experiments.ledger import (
+    LOST_BID_NANOS,
+    LOST_SHORT_NANOS,
     SALE_COUNT,
     SALE_PAID,
     SLOT_RESOLD,
-    TRADE_BID_NANOS,
-    TRADE_BIDS,
-    TRADE_DEAL,
-    TRADE_FLOOR,
-    TRADE_HIGHER,
-    TRADE_PAID,
-    TRADE_SHORT,
-    TRADE_WON,
+    SLOT_REVENUE,
+    SLOT_SOLD,
     Ledger,
 )
 from experiments.results.tables import Codes
@@ -35,6 +32,8 @@ Columns = dict[str, Any]
 RIVALS = "rivals"
 BULK = "bulk"
 PARTS = 1_000_000_000
+LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal")
+"""In the order of `exchange_sim.selling.rules`."""
 
 
 class Split(NamedTuple):
@@ -104,16 +103,20 @@ def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], tupl
 
 
 def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int], tuple[int, int]]:
-    """(impressions, paid) of the rivals by (seller, way)."""
+    """(impressions, paid) of the rivals by (seller, way): all that was sold, less what is ours."""
+    slots, shown, own = setting.world.slots, ledger.exposures, len(setting.scenario.publishers)
+    count, paid = ledger.tallies.slots[:, SLOT_SOLD].copy(), ledger.tallies.slots[:, SLOT_REVENUE].copy()
+    np.subtract.at(count, shown["slot_ix"], 1)
+    np.subtract.at(paid, shown["slot_ix"], shown["price_nanos"])
     found: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
-    own = len(setting.scenario.publishers)
-    for s, by_way in enumerate(ledger.tallies.sales):
-        seller_ix = int(setting.world.slots["publisher_ix"][s])
-        for way, cell in enumerate(by_way):
-            if cell[SALE_COUNT]:
-                key = seller_ix, WAY_NETWORK if seller_ix >= own else way
-                count, paid = found[key]
-                found[key] = count + int(cell[SALE_COUNT]), paid + int(cell[SALE_PAID])
+    for s, invited in enumerate(ledger.tallies.invited):
+        seller_ix = int(slots["publisher_ix"][s])
+        private = int(invited[SALE_COUNT]), int(invited[SALE_PAID])
+        openly = int(count[s]) - private[0], int(paid[s]) - private[1]
+        for way, (n, nanos) in ((WAY_PRIVATE, private), (WAY_NETWORK if seller_ix >= own else WAY_OPEN, openly)):
+            if n:
+                before = found[seller_ix, way]
+                found[seller_ix, way] = before[0] + n, before[1] + nanos
     return dict(found)
 
 
@@ -146,27 +149,37 @@ def _refunds(setting: Setting) -> list[tuple[str, str, str, int, Split]]:
 
 
 def bids(setting: Setting, ledger: Ledger, *, masked: bool) -> Columns:
-    """One row per campaign and seller it bid for; *masked*: as the buyer knows the sellers, else as they call themselves."""
+    """One row per campaign and seller it bid for; *masked*: by the names buyers know, else by the sellers' own."""
     names = setting.directory.publishers if masked else seller_names(setting.scenario)
-    trade = ledger.tallies.trade
-    campaign_ix, seller_ix = np.nonzero(trade[:, :, TRADE_BIDS])
-    cells = trade[campaign_ix, seller_ix]
+    lost, (won, paid, bid) = ledger.tallies.lost, _won(setting, ledger)
+    count = lost[:, :, : len(LOSSES)].sum(axis=2) + won
+    campaign_ix, seller_ix = np.nonzero(count)
+    at = campaign_ix, seller_ix
     columns: Columns = {
         "campaign_id": Codes(campaign_ix, [plan.campaign_id for plan in setting.plans]),
         "publisher_id" if masked else "seller_id": Codes(seller_ix, names),
     }
     if not masked:
         columns["advertiser_id"] = [setting.plans[c].product or "" for c in campaign_ix]
-    return columns | {
-        "bids": cells[:, TRADE_BIDS],
-        "bid_nanos": cells[:, TRADE_BID_NANOS],
-        "won": cells[:, TRADE_WON],
-        "paid_nanos": cells[:, TRADE_PAID],
-        "lost_to_higher_bid": cells[:, TRADE_HIGHER],
-        "lost_below_floor": cells[:, TRADE_FLOOR],
-        "lost_to_deal": cells[:, TRADE_DEAL],
-        "short_nanos": cells[:, TRADE_SHORT],
+    columns |= {
+        "bids": count[at],
+        "bid_nanos": (lost[:, :, LOST_BID_NANOS] + bid)[at],
+        "won": won[at],
+        "paid_nanos": paid[at],
+        "short_nanos": lost[:, :, LOST_SHORT_NANOS][at],
     }
+    return columns | {name: lost[:, :, k][at] for k, name in enumerate(LOSSES)}
+
+
+def _won(setting: Setting, ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """int64[C, P] each: bids won by campaign and seller, what they cost, what had been bid."""
+    shown, shape = ledger.exposures, ledger.tallies.lost.shape[:2]
+    at = shown["campaign_ix"], setting.world.slots["publisher_ix"][shown["slot_ix"]]
+    won, paid, bid = (np.zeros(shape, np.int64) for _ in range(3))
+    np.add.at(won, at, 1)
+    np.add.at(paid, at, shown["price_nanos"])
+    np.add.at(bid, at, shown["bid_nanos"])
+    return won, paid, bid
 
 
 def deals(setting: Setting) -> Columns:

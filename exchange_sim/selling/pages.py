@@ -8,6 +8,7 @@ Ostrovsky and Schwarz (2007).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from exchange_sim.draws import COIN, bits, name_key
@@ -103,5 +104,5 @@ def _worth(shown: Sequence[Ad], clicks: Sequence[float]) -> float:
 
 def _check(clicks: Sequence[float]) -> None:
     """Raises ValueError when the slots are not ordered, or one is never clicked."""
-    if any(later > earlier for earlier, later in zip(clicks, clicks[1:], strict=False)) or any(c <= 0 for c in clicks):
+    if any(later > earlier for earlier, later in pairwise(clicks)) or any(c <= 0 for c in clicks):
         raise ValueError("clicks: slots are listed from the most clicked to the least, each above 0")

@@ -20,7 +20,7 @@ BINS = 160
 LOWEST_BIN_NANOS = 10_000
 """Eight bins of equal width to the octave, from 0.01 CPM to 10,000 CPM."""
 BEST_COUNT, SECOND_COUNT, SECOND_SUM = 0, 1, 2
-FEWEST_SEEN = 200.0
+FEWEST_SEEN = 100.0
 """Weight of auctions an estimate needs before it is used."""
 
 
@@ -53,7 +53,7 @@ def normal_hazard(z: float) -> float:
 
 
 def fitted_uniform(bids: NDArray[np.float64]) -> tuple[float, float]:
-    """(low, high) of a uniform distribution fitted to one bidder's bids: the extremes, stretched by (n + 1) / (n - 1)."""
+    """(low, high) of a uniform distribution fitted to one bidder's bids: the extremes, stretched a little."""
     low, high, n = float(bids.min()), float(bids.max()), len(bids)
     beyond = (high - low) / max(1, n - 1)
     return max(0.0, low - beyond), high + beyond
@@ -93,7 +93,7 @@ def bin_floor_nanos(at: int) -> int:
     """Lower edge of a bin; 0 for the first."""
     if at == 0:
         return 0
-    return int(math.ceil(LOWEST_BIN_NANOS * 2.0 ** (at >> 3) * (1.0 + (at & 7) / 8.0)))
+    return math.ceil(LOWEST_BIN_NANOS * 2.0 ** (at >> 3) * (1.0 + (at & 7) / 8.0))
 
 
 @kernel

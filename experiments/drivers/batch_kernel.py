@@ -14,40 +14,33 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert, lose
 from exchange_sim.auction import clear
-from exchange_sim.draws import INVITED, bits
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.prefetch import prefetch
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
-from exchange_sim.selling.reserve import observe
-from exchange_sim.selling.rules import DEAL_FLOOR, PREFERRED, PRIVATE_AUCTION, WAY_OPEN
+from exchange_sim.selling.rules import DEAL_FLOOR, LOST_BELOW_FLOOR, LOST_TO_HIGHER, PREFERRED, WAY_DEAL, WAY_OPEN
 from exchange_sim.selling.terms import set_terms
+from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.ledger import (
     FATE_OUTBID,
     FATE_WON,
+    LOST_BID_NANOS,
+    LOST_SHORT_NANOS,
     PRICE_BIDS,
     PRICE_MARKET,
     PRICE_WINS,
     RESULT_OUTBID,
     RESULT_WON,
-    SALE_BIDS,
     SALE_COUNT,
     SALE_PAID,
     SLOT_REQUESTS,
     SLOT_RESOLD,
     SLOT_REVENUE,
+    SLOT_RIVAL_BIDS,
     SLOT_SOLD,
-    TRADE_BID_NANOS,
-    TRADE_BIDS,
-    TRADE_DEAL,
-    TRADE_FLOOR,
-    TRADE_HIGHER,
-    TRADE_PAID,
-    TRADE_SHORT,
-    TRADE_WON,
     Tallies,
     price_bin,
 )
@@ -132,6 +125,19 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
         drop_first(desk.pending, desk.pending_size)
 
 
+class Sale(NamedTuple):
+    """How an opportunity ended for our bid."""
+
+    won: bool
+    price_nanos: int
+    way: int
+    """How it was sold, to whomever."""
+    to_beat_nanos: int
+    """The least that would have been accepted from us, ties aside."""
+    lost: int
+    """Why our bid lost if it did, see `exchange_sim.selling.rules`."""
+
+
 @kernel
 def record_market(
     world: World,
@@ -154,9 +160,10 @@ def record_market(
         tallies.slots[slot_ix, SLOT_SOLD] += 1
         tallies.slots[slot_ix, SLOT_REVENUE] += revenue_nanos
         if not won:
-            tallies.sales[slot_ix, way, SALE_COUNT] += 1
-            tallies.sales[slot_ix, way, SALE_PAID] += revenue_nanos
-            tallies.sales[slot_ix, way, SALE_BIDS] += best_nanos
+            tallies.slots[slot_ix, SLOT_RIVAL_BIDS] += best_nanos
+            if way != WAY_OPEN:  # what they bought in the open auction is the rest
+                tallies.invited[slot_ix, SALE_COUNT] += 1
+                tallies.invited[slot_ix, SALE_PAID] += revenue_nanos
 
 
 @kernel
@@ -164,32 +171,15 @@ def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, b
     """Count a bid that reached the auction in time, and why it lost."""
     publisher_ix = world.slots["publisher_ix"][slot_ix]
     at = price_bin(bid_nanos)
-    trade = tallies.trade
     tallies.prices[publisher_ix, at, PRICE_BIDS] += 1
-    trade[campaign_ix, publisher_ix, TRADE_BIDS] += 1
-    trade[campaign_ix, publisher_ix, TRADE_BID_NANOS] += bid_nanos
     if sale.won:
         tallies.prices[publisher_ix, at, PRICE_WINS] += 1
         tallies.results[campaign_ix, RESULT_WON] += 1
-        trade[campaign_ix, publisher_ix, TRADE_WON] += 1
-        trade[campaign_ix, publisher_ix, TRADE_PAID] += sale.price_nanos
     else:
         tallies.results[campaign_ix, RESULT_OUTBID] += 1
-        trade[campaign_ix, publisher_ix, sale.lost] += 1
-        trade[campaign_ix, publisher_ix, TRADE_SHORT] += sale.to_beat_nanos - bid_nanos
-
-
-class Sale(NamedTuple):
-    """How an opportunity ended for our bid."""
-
-    won: bool
-    price_nanos: int
-    way: int
-    """How it was sold, to whomever."""
-    to_beat_nanos: int
-    """The least that would have been accepted from us, ties aside."""
-    lost: int
-    """Column of the trade tally a lost bid counts in."""
+        tallies.lost[campaign_ix, publisher_ix, sale.lost] += 1
+        tallies.lost[campaign_ix, publisher_ix, LOST_BID_NANOS] += bid_nanos
+        tallies.lost[campaign_ix, publisher_ix, LOST_SHORT_NANOS] += max(0, sale.to_beat_nanos - bid_nanos)
 
 
 @kernel
@@ -203,50 +193,42 @@ def clear_opportunity(
     via_deal: bool,
     tallies: Tallies,
 ) -> Sale:
-    """Clear opportunity *i* on terms[j] against its rivals (bid 0: ours is absent), tier by tier.
-
-    A fixed price is taken before anybody else is asked; a private auction is held before the open one.
-    """
-    slot_ix = int(terms["slot_ix"][j])
-    kind, deal_floor = int(terms["deal_kind"][j]), int(terms["deal_floor_nanos"][j])
-    won, price, revenue, way, lost = True, deal_floor, deal_floor, kind, TRADE_HIGHER
-    to_beat, market, best, sold = deal_floor, deal_floor, 0, True
-    if not (kind >= PREFERRED and via_deal and bid_nanos >= deal_floor):
-        key, scale, auction_kind = opps["key"][i], world.slots["rival_scale"][slot_ix], world.auction_kind
-        explores, private = terms["explores"][j] == 1, kind == PRIVATE_AUCTION
-        while True:
-            if private:
-                rivals_ix, draw = int(world.selling.deals["rivals_ix"][terms["deal_ix"][j]]), bits(key, INVITED)
-                our_floor, floor, soft = deal_floor, deal_floor, 0
-                bid = bid_nanos if via_deal else 0
-            else:
-                rivals_ix, draw = int(world.slots["rivals_ix"][slot_ix]), key
-                floor, soft = int(terms["rivals_floor_nanos"][j]), int(terms["soft_nanos"][j])
-                our_floor = deal_floor if via_deal else int(terms["floor_nanos"][j])
-                bid = 0 if via_deal and kind > DEAL_FLOOR else bid_nanos
-            best = best_rival_nanos(world, rivals_ix, draw)
-            if scale != 1.0:
-                best = int(best * scale)
-            second = 0
-            if auction_kind == SECOND_PRICE and (bid <= best or explores):
-                second = second_rival_nanos(world, rivals_ix, draw)
-                if scale != 1.0:
-                    second = int(second * scale)
-            won, price, revenue = clear(auction_kind, world.tie, draw, bid, our_floor, floor, best, second, soft)
-            sold = won or (best > 0 and best >= floor)
-            if sold or not private:
-                break
-            private = False
-        if explores:
-            observe(world.selling.observed, world.slots["reserve_ix"][slot_ix], bid, best, second)
-        market, to_beat = max(best, floor), max(our_floor, best if best >= floor else 0)
-        way = kind if private or (won and via_deal) else WAY_OPEN
-        if bid_nanos < our_floor:
-            lost = TRADE_FLOOR
-        elif private and not via_deal:
-            lost = TRADE_DEAL
-    if won and via_deal and kind > DEAL_FLOOR:
-        world.selling.delivered[terms["deal_ix"][j]] += 1
+    """Clear opportunity *i* on terms[j] against its rivals (bid 0: ours is absent), tier by tier."""
+    slot_ix, auction_kind, key = int(terms["slot_ix"][j]), world.auction_kind, opps["key"][i]
+    kind, scale = int(terms["deal_kind"][j]), world.slots["rival_scale"][slot_ix]
+    rivals_ix, soft = int(world.slots["rivals_ix"][slot_ix]), int(terms["soft_nanos"][j])
+    if kind > DEAL_FLOOR or scale != 1.0 or soft > 0 or terms["explores"][j] == 1:
+        won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
+            world.rivals,
+            world.rival_knots,
+            world.distributions,
+            world.tables,
+            world.selling.deals,
+            world.selling.observed,
+            world.slots["reserve_ix"][slot_ix],
+            auction_kind,
+            world.tie,
+            scale,
+            rivals_ix,
+            key,
+            terms,
+            j,
+            bid_nanos,
+            via_deal,
+        )
+        if won and via_deal and kind > DEAL_FLOOR:
+            world.selling.delivered[terms["deal_ix"][j]] += 1
+    else:
+        floor = int(terms["rivals_floor_nanos"][j])
+        our_floor = int(terms["deal_floor_nanos"][j] if via_deal else terms["floor_nanos"][j])
+        best, second = best_rival_nanos(world, rivals_ix, key), 0
+        if auction_kind == SECOND_PRICE and bid_nanos <= best:
+            second = second_rival_nanos(world, rivals_ix, key)
+        won, price, revenue = clear(auction_kind, world.tie, key, bid_nanos, our_floor, floor, best, second, 0)
+        rival = best if best >= floor else 0
+        market, to_beat, sold = max(best, floor), max(our_floor, rival), won or rival > 0
+        way = WAY_DEAL if won and via_deal else WAY_OPEN
+        lost = LOST_BELOW_FLOOR if bid_nanos < our_floor else LOST_TO_HIGHER
     record_market(world, tallies, slot_ix, opps["slot_ix"][i], market, way, sold, won, revenue, best)
     return Sale(won, price, way, to_beat, lost)
 

@@ -32,10 +32,10 @@ def close_auction(
     pending: NDArray[np.void],
     pending_size: NDArray[np.int64],
 ) -> tuple[bool, int, bool, int, int]:
-    """Clear opportunity *i* on terms[i]; a won one becomes exposures[at], not yet billed, and may push a purchase on *pending*.
+    """Clear opportunity *i* on terms[i]; a won one becomes exposures[at], not yet billed.
 
-    *campaign_ix* -1: no bid in time, for the reason *fate*. Returns (won, price_nanos, clicked, column of the trade
-    tally if lost, price to beat in nanos).
+    It may push a purchase on *pending*. *campaign_ix* -1: no bid in time, for the reason *fate*. Returns (won,
+    price_nanos, clicked, why it lost if it did, price to beat in nanos).
     """
     sale = clear_opportunity(world, opps, i, terms, i, bid_nanos, via_deal, tallies)
     clicked = False

@@ -18,7 +18,7 @@ from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
 from exchange_sim.selling.reserve import learn_reserves
-from exchange_sim.selling.rules import TERMS
+from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_TO_HIGHER, TERMS
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
@@ -29,9 +29,6 @@ from experiments.ledger import (
     FATE_TIMED_OUT,
     PURCHASE,
     RESULT_TIMED_OUT,
-    TRADE_DEAL,
-    TRADE_FLOOR,
-    TRADE_HIGHER,
     Ledger,
 )
 from experiments.setting import Setting
@@ -41,12 +38,11 @@ from openrtb.money import cpm_to_nanos, nanos_to_units
 from openrtb.notices import Conversion
 
 LOSS_CODES = {
-    0: LossReason.WON,
-    TRADE_HIGHER: LossReason.LOST_TO_HIGHER_BID,
-    TRADE_FLOOR: LossReason.BELOW_FLOOR,
-    TRADE_DEAL: LossReason.LOST_TO_DEAL,
+    LOST_TO_HIGHER: LossReason.LOST_TO_HIGHER_BID,
+    LOST_BELOW_FLOOR: LossReason.BELOW_FLOOR,
+    LOST_TO_DEAL: LossReason.LOST_TO_DEAL,
 }
-"""What a lost bid's owner is told, by the column of the trade tally it counts in."""
+"""What a lost bid's owner is told."""
 FIRST_ROOM = 4096
 """Rows the records start with; they double."""
 
@@ -108,7 +104,18 @@ class EventsMarket:
             fate = _fate(response)
         shown = self._shown
         won, price, clicked, lost, to_beat = self._close(
-            *(self._world, arrivals.opps, i, arrivals.terms, campaign_ix, bid_nanos, worth, via_deal, fate, self._tallies),
+            *(
+                self._world,
+                arrivals.opps,
+                i,
+                arrivals.terms,
+                campaign_ix,
+                bid_nanos,
+                worth,
+                via_deal,
+                fate,
+                self._tallies,
+            ),
             *(self._exposures, shown, self._pending, self._pending_size),
         )
         if won:

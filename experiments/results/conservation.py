@@ -73,8 +73,9 @@ def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
     sold = _sum(tables["slots"], "truth_sold")
     yield "impressions paid for = impressions sold: each was sold once", _sum(final, "impressions") == sold
     before_fees = sum(_sum(final, f"{name}_nanos") for name in ("exchange", "ssp", "network", "publisher"))
-    yield "prices paid = what exchange, platform and sellers have", before_fees == _sum(
-        tables["slots"], "truth_revenue_nanos"
+    yield (
+        "prices paid = what exchange, platform and sellers have",
+        before_fees == _sum(tables["slots"], "truth_revenue_nanos"),
     )
     won = {_sum(bids, "won"), _sum(tables["seller_bids"], "won"), tables["exposures"].num_rows}
     yield "bids won = impressions bought, as the buyer and as the seller sees it", len(won) == 1

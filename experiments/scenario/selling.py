@@ -1,4 +1,4 @@
-"""How the sellers of a scenario sell: floors and reserves, deals, networks that resell, and who keeps what on the way."""
+"""How the sellers of a scenario sell: floors and reserves, deals, networks that resell, and everybody's fees."""
 
 from __future__ import annotations
 

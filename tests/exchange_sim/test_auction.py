@@ -65,7 +65,7 @@ def test_the_coin_is_fair() -> None:
 
 
 def test_a_soft_floor_makes_low_bids_pay_themselves() -> None:
-    """Floor 1, soft floor 5, best rival 2: a bid of 4 pays 4, of 9 pays the soft floor; a rival of 9 above ours of 7, 7."""
+    """Floor 1, soft floor 5, best rival 2: a bid of 4 pays 4, of 9 the soft floor; a rival above our 7 pays that."""
     assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 4, 1, 1, 2, 0, 5) == (True, 4, 4)
     assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 9, 1, 1, 2, 0, 5) == (True, 5, 5)
     assert clear(SECOND_PRICE, TIE_RIVAL, np.uint64(1), 7, 1, 1, 9, 3, 5) == (False, 0, 7)
