@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
     from experiments.cli.audience import audience
     from experiments.cli.init import init
+    from experiments.cli.market import floors, market, ways
     from experiments.cli.replay import replay
     from experiments.cli.run import run
     from experiments.cli.serve import serve
@@ -24,6 +25,9 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("replay")(_interruptible(replay))
+    market.command("ways")(_interruptible(ways))
+    market.command("floors")(_interruptible(floors))
+    app.add_typer(market, name="market")
     app.add_typer(audience, name="dmp")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))

@@ -31,7 +31,10 @@ campaigns = pq.read_table("runs/<time>-<name>/campaigns.parquet").to_pylist()
 ```
 
 Beside the tables: `manifest.json` (seed, versions, scenario hash, driver, seconds, the command that remakes the run),
-`scenario.yaml` as resolved, `summary.csv`, `plots/*.png` and `report.html`.
+`scenario.yaml` as resolved, `summary.csv`, `plots/*.png`, `report.html`, and `sellers.html` for the sellers.
+
+**Both sides of the market** have tables. Those of the sellers and the auditor say so; there an anonymous seller has
+its own name. In every other table, in the report and on the wire it has a mask (`anonymous-1`).
 """
 
 

@@ -51,7 +51,9 @@ def assert_equal_books(a: Book, b: Book, end_s: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("case", ["parity-first-price", "parity-second-price", "parity-learned", "parity-paced", "parity-market"])
+@pytest.mark.parametrize(
+    "case", ["parity-first-price", "parity-second-price", "parity-learned", "parity-paced", "parity-market"]
+)
 def test_events_equals_batch(case: str, seed: int) -> None:
     """Every exposure, purchase, count and campaign of the two drivers."""
     setting = ready(case, seed)
