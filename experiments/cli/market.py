@@ -74,7 +74,7 @@ def _show(rows: list[dict[str, Any]], currency: str, seeds: int) -> None:
     for row in rows:
         error = "" if row["standard_error"] is None else f"{row['standard_error']:,.2f}"
         working = "–" if row["working_media"] is None else f"{row['working_media']:.1%}"
-        cells = (f"{row['publisher']:,.2f}", f"{row['difference']:+,.2f}", error, f"{row['ecpm']:.4f}")
+        cells: tuple[str, ...] = (f"{row['publisher']:,.2f}", f"{row['difference']:+,.2f}", error, f"{row['ecpm']:.4f}")
         cells += (f"{row['fill']:.1%}", f"{row['paid']:,.2f}", working, f"{row['fees']:,.2f}")
         table.add_row(row["variant"], *cells, f"{row['network']:,.2f}", f"{row['surplus']:,.2f}")
     Console(width=140).print(table)
