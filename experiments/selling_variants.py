@@ -223,7 +223,8 @@ def seen_bids(data: Data, rivals: str) -> NDArray[np.float64]:
     """float64[SAMPLE]: bids (CPM) of one rival of a group, as a seller without a floor has seen them."""
     world = compile_world(Scenario.model_validate(data | {"people": data["people"] | {"count": 1}}))
     d = world.rivals["distribution_ix"][list(data["rivals"]).index(rivals)]
-    draws = [uniform(key_of(name_key(rivals), BEST_RIVAL, k), BEST_RIVAL) for k in range(SAMPLE)]
+    keys = [np.uint64(key_of(name_key(rivals), BEST_RIVAL, k)) for k in range(SAMPLE)]
+    draws = [uniform(key, BEST_RIVAL) for key in keys]
     return np.array([quantile(world.distributions, d, world.tables, u) for u in draws]) / NANOS_PER_CPM
 
 
