@@ -29,7 +29,7 @@ SLOT = np.dtype(
         ("deal_floor_nanos", "i8"),
         ("alias_share", "f8"),  # Walker's alias method: keep this slot with that probability, else take alias_ix
         ("alias_ix", "i4"),
-        ("rules", "i4"),  # 0: one floor and at most one deal, as above; 1: what follows holds
+        ("rules", "i4"),  # 0: one floor and at most one deal, as above, and plain auctions; 1: what follows holds
         ("deals_first", "i4"),  # its deals are slot_deals[deals_first : deals_first + deals_count]
         ("deals_count", "i4"),
         ("reserve_ix", "i4"),  # -1: no learned floor

@@ -91,7 +91,7 @@ def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.voi
         _resell(scenario, offered, offers, slots, s)
         tiered = len(own) > 1 or any(kinds[d] > 1 for d in own)
         rules = not offered.resold and bool(scenario.publishers[offered.owner].floor_rules)
-        special = tiered or rules or offered.slot.soft_floor > 0 or reserve is not None
+        special = tiered or rules or offered.slot.soft_floor > 0 or reserve is not None or seller.discount > 0
         slots["rules"][s] = int(special or slots["network_share"][s] > 0.0)
     reserves, observed = new_reserves(learned)
     return Selling(

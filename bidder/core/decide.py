@@ -27,7 +27,7 @@ from bidder.core.targeting import audience_word, context_word, inside_fence, low
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
 DEALS_FIRST = 1 << 61
-"""Added to the rank of a bid inside a deal whose price is fixed: no bid is that high."""
+"""A bit above all bids, set while bids are compared on those inside a deal whose price is fixed."""
 
 
 @kernel
@@ -83,8 +83,8 @@ def decide(
     Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason of the request); the lowest index wins a tie. Bids inside
     a deal with a fixed price go before all others.
     """
-    best_ix, best_bid, best_worth, best_rank, furthest = -1, 0, 0, 0, NOT_TARGETED
-    known = imps["person_ix"][i] >= 0
+    best_ix, best_bid, best_worth, furthest = -1, 0, 0, NOT_TARGETED
+    known, deal_first = imps["person_ix"][i] >= 0, imps["deal_first"][i] == 1
     today_ix = day_ix(book.index, imps["now_s"][i])
     share = day_share(book.index, imps["now_s"][i], today_ix)
     for word_ix in range(book.targets.shape[1]):
@@ -105,13 +105,12 @@ def decide(
             worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
             reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
-                rank = bid
-                if imps["deal_first"][i] == 1 and book.campaigns["via_deal"][campaign_ix] == 1:
-                    rank += DEALS_FIRST
-                if rank > best_rank:
+                if deal_first and book.campaigns["via_deal"][campaign_ix] == 1:
+                    bid += DEALS_FIRST
+                if bid > best_bid:
                     if best_ix >= 0:
                         tally[best_ix, OUTRANKED] += 1
-                    best_ix, best_bid, best_worth, best_rank = campaign_ix, bid, worth, rank
+                    best_ix, best_bid, best_worth = campaign_ix, bid, worth
                 else:
                     tally[campaign_ix, OUTRANKED] += 1
             else:
@@ -119,5 +118,5 @@ def decide(
             furthest = max(furthest, reason)
     if best_ix >= 0:
         tally[best_ix, BID] += 1
-        return best_ix, best_bid, best_worth, BID
+        return best_ix, best_bid & (DEALS_FIRST - 1), best_worth, BID
     return -1, 0, 0, furthest

@@ -195,9 +195,8 @@ def clear_opportunity(
 ) -> Sale:
     """Clear opportunity *i* on terms[j] against its rivals (bid 0: ours is absent), tier by tier."""
     slot_ix, auction_kind, key = int(terms["slot_ix"][j]), world.auction_kind, opps["key"][i]
-    kind, scale = int(terms["deal_kind"][j]), world.slots["rival_scale"][slot_ix]
-    rivals_ix, soft = int(world.slots["rivals_ix"][slot_ix]), int(terms["soft_nanos"][j])
-    if kind > DEAL_FLOOR or scale != 1.0 or soft > 0 or terms["explores"][j] == 1:
+    rivals_ix = int(world.slots["rivals_ix"][slot_ix])
+    if world.slots["rules"][opps["slot_ix"][i]] != 0:
         won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
             world.rivals,
             world.rival_knots,
@@ -208,7 +207,7 @@ def clear_opportunity(
             world.slots["reserve_ix"][slot_ix],
             auction_kind,
             world.tie,
-            scale,
+            world.slots["rival_scale"][slot_ix],
             rivals_ix,
             key,
             terms,
@@ -216,7 +215,7 @@ def clear_opportunity(
             bid_nanos,
             via_deal,
         )
-        if won and via_deal and kind > DEAL_FLOOR:
+        if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:
             world.selling.delivered[terms["deal_ix"][j]] += 1
     else:
         floor = int(terms["rivals_floor_nanos"][j])
