@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-nojit lint bench bars constraints clean
+.PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire bars romi-bars constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -24,6 +24,13 @@ demo: venv       ## run the main scenario and say where its report is
 test: venv       ## the whole suite
 	$(BIN)/python -m pytest
 
+crash: venv      ## kill -9 a hundred times under load, and the books against the disk each time
+	$(BIN)/python -m tests.crash.series 100
+	$(BIN)/python -m tests.crash.series 20 --workers 2 --only-a-worker
+
+fuzz: venv       ## a million broken requests: no error, no hang, memory flat
+	$(BIN)/python -m tests.fuzz.series
+
 test-nojit: venv ## the suite with the compiler off, at a smaller size
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --ignore tests/experiments/report  # no kernels there
 
@@ -35,9 +42,15 @@ lint: venv       ## ruff and mypy
 bench: venv      ## auctions per CPU-second, nanoseconds per stage, peak memory
 	$(BIN)/python -m benchmarks
 
+bench-wire: venv ## the bidder over HTTP beside a bare aiohttp echo
+	$(BIN)/python -m benchmarks.wire
+
 bars: venv       ## what the program promises: theory, parity, conservation, reference numbers, speed
 	$(BIN)/python -m pytest -v tests/theory tests/parity tests/conservation tests/experiments/replay
 	$(BIN)/python -m benchmarks
+
+romi-bars: venv  ## what the money bought, at full size: theory, coverage, speed (about ten minutes)
+	$(BIN)/python -m pytest -v -s benchmarks/test_romi_bars.py
 
 constraints:     ## pin every dependency again, with hashes and without index addresses
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-tools

@@ -24,6 +24,7 @@ from bidder.core.book import (
     ROW_NO_DEAL,
     ROW_PLACE,
     ROW_PUBLISHER,
+    ROW_SPARE,
     ROW_UNIDENTIFIED,
     SEEN,
     START_HOUR,
@@ -148,6 +149,7 @@ def _targets(plans: Sequence[CampaignPlan], directory: Directory, index: NDArray
     """Fill the rows of bits and write into *index* where each block of them begins."""
     blocks = (
         (ROW_ACTIVE, 1),
+        (ROW_SPARE, 1),
         (ROW_ANYONE, 1),
         (ROW_UNIDENTIFIED, 1),
         (ROW_NO_DEAL, 1),

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.book import IMPRESSION
-from bidder.core.codes import DEVICES, FORMATS
+from bidder.core.codes import DEVICES, FORMATS, NOT_TARGETED
 from bidder.plan import Directory
+from bidder.policy import FIRST_CODE
 from openrtb.codes import VENDOR_CODES, AuctionType, DeviceType
-from openrtb.messages import Bid, BidRequest, BidResponse, Imp, SeatBid
-from openrtb.money import nanos_to_cpm, price_nanos
-from openrtb.places import coppa, position
+from openrtb.messages import Bid, BidRequest, BidResponse, Deal, Imp, SeatBid
+from openrtb.money import price_nanos
+from openrtb.places import position
 
 _DEVICE_IX = {
     int(DeviceType.MOBILE_OR_TABLET): DEVICES.index("mobile"),
@@ -30,7 +31,7 @@ _DEVICE_IX = {
 }
 _DESKTOP, _MOBILE = DEVICES.index("desktop"), DEVICES.index("mobile")
 _FORMAT_IX = {name: k for k, name in enumerate(FORMATS)}
-_VIDEO = _FORMAT_IX["video"]
+_LAST_BANNER = _FORMAT_IX["mobile"]
 
 # `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
 assert IMPRESSION.names == (
@@ -56,37 +57,38 @@ class Seen(NamedTuple):
     person_ix: int
     slot_ix: int
     deal_ix: int
+    deal: Deal | None
+    """What was said about the deal; None: no deal of ours."""
 
 
 class Codec:
     """Reads requests and writes responses for one directory of names."""
 
-    def __init__(self, directory: Directory, audience: Audience, campaign_ids: tuple[str, ...], currency: str) -> None:
+    def __init__(self, directory: Directory, audience: Audience, currency: str, seat: str) -> None:
         self._publishers = {name: k for k, name in enumerate(directory.publishers)}
         self._slots = {name: k for k, name in enumerate(directory.slots)}
         self._places = {name: k for k, name in enumerate(directory.places)}
         self._deals = {name: k for k, name in enumerate(directory.deals)}
         self._deal_ids = directory.deals
         self._person_ix = audience.row_ix
-        self._campaign_ids = campaign_ids
+        self._seat = seat
         self._currency = currency
 
-    def read(self, request: BidRequest, imp: Imp, now_s: float, imps: NDArray[np.void]) -> Seen | None:
-        """Write impression *imp* into imps[0] (IMPRESSION[]); None when it lies outside everything the bidder knows.
+    def read(
+        self, request: BidRequest, imp: Imp, kind: str, known: bool, now_s: float, imps: NDArray[np.void]
+    ) -> Seen | None:
+        """Write impression *imp* into imps[0] (IMPRESSION[]), as answered by an ad of *kind*.
 
-        A slot, publisher or place the directory does not name, a floor in a currency that is not ours, or room for
-        neither banner nor video, is such a case. An unknown user is a stranger and so is a child, whose position is not
-        looked at either; an unknown deal is no deal, an unknown device the one most common there.
+        None when it lies outside everything the bidder knows: a slot, publisher or place the directory does not name,
+        or a floor in a currency that is not ours. Unless *known* the person is a stranger without a position. An
+        unknown user is a stranger too; an unknown deal is no deal, an unknown device the one most common there.
         Raises `openrtb.errors.MoneyError` for a floor that is no price.
         """
         seller, device = request.site or request.app, request.device
         if seller is None or seller.publisher is None or imp.tagid is None:
             return None
-        if imp.banner is None and imp.video is None:
-            return None
         if imp.bidfloorcur != self._currency and imp.bidfloor != 0.0:  # no floor is none in any currency
             return None
-        child = request.regs is not None and coppa(request)
         slot_ix = self._slots.get(imp.tagid, -1)
         publisher_ix = self._publishers.get(seller.publisher.id or "", -1)
         lat = lon = math.nan
@@ -96,37 +98,36 @@ class Codec:
             geo = device.geo
             if geo is not None:
                 place_ix = self._places.get(geo.city or "", -1)
-                if geo.lat is not None and not child:
+                if geo.lat is not None and known:
                     lat, lon = position(geo) or (lat, lon)
         if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
             return None
-        deal_ix, deal_floor, fixed = self._deal(imp)
-        person_ix = -1 if request.user is None or child else self._person_ix(request.user.id)
-        floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp)
+        deal_ix, deal_floor, deal = self._deal(imp)
+        fixed = deal is not None and deal.at == AuctionType.DEAL_PRICE
+        person_ix = -1 if request.user is None or not known else self._person_ix(request.user.id)
+        floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp, kind)
         imps[0] = (
             *(now_s, person_ix, floor, deal_floor, lat, lon, slot_ix, publisher_ix, deal_ix, place_ix),
             *(0, format_ix, device_ix, fixed),
         )
-        return Seen(person_ix, slot_ix, deal_ix)
+        return Seen(person_ix, slot_ix, deal_ix, deal)
 
-    def _deal(self, imp: Imp) -> tuple[int, int, bool]:
-        """Index, floor (nanos) and whether that is a fixed price, of the first deal we are part of; -1: none."""
+    def _deal(self, imp: Imp) -> tuple[int, int, Deal | None]:
+        """Index and floor (nanos) of the first deal we are part of, and the deal; (-1, 0, None): none."""
         if imp.pmp is not None:
             for deal in imp.pmp.deals:
                 deal_ix = self._deals.get(deal.id, -1)
-                if deal_ix >= 0 and deal.bidfloorcur == self._currency:
-                    return deal_ix, price_nanos(deal.bidfloor), deal.at == AuctionType.FIXED_PRICE
-        return -1, 0, False
+                if deal_ix >= 0 and deal.bidfloorcur == self._currency and (not deal.wseat or self._seat in deal.wseat):
+                    return deal_ix, price_nanos(deal.bidfloor), deal
+        return -1, 0, None
 
-    def bid(self, bid_id: str, imp: Imp, campaign_ix: int, bid_nanos: int, deal_ix: int) -> Bid:
-        """The campaign's bid as the wire wants it; *deal_ix* -1: on the open market."""
-        campaign_id = self._campaign_ids[campaign_ix]
-        deal_id = self._deal_ids[deal_ix] if deal_ix >= 0 else None
-        return Bid(bid_id, imp.id, nanos_to_cpm(int(bid_nanos)), campaign_id, campaign_id, deal_id)
+    def deal_id(self, deal_ix: int) -> str | None:
+        """What the wire calls the deal; -1: the open market, which has no name."""
+        return self._deal_ids[deal_ix] if deal_ix >= 0 else None
 
     def response(self, request: BidRequest, bids: list[Bid]) -> BidResponse:
         """An answer with bids."""
-        return BidResponse(request.id, [SeatBid(bids)], self._currency)
+        return BidResponse(request.id, [SeatBid(bids, self._seat)], self._currency)
 
     def refusal(self, request: BidRequest, nbr: int) -> BidResponse:
         """An answer without bids and the reason why."""
@@ -139,15 +140,18 @@ def nbr_of(reason: int) -> int:
 
 
 def reason_of(nbr: int) -> int:
-    """The bidder's reason behind its no-bid code; the inverse of `nbr_of`."""
-    return nbr - VENDOR_CODES
+    """The kernels' reason behind the bidder's no-bid code: the inverse of `nbr_of`.
+
+    A request that never came to them, because its seller ruled everything out, is one that nobody targets.
+    """
+    return nbr - VENDOR_CODES if nbr < FIRST_CODE else NOT_TARGETED
 
 
-def _format_ix(request: BidRequest, imp: Imp) -> int:
-    """What the seller calls it; a silent one's banner is `mobile` in an app and `display` on a site."""
-    if imp.video is not None:
-        return _VIDEO
+def _format_ix(request: BidRequest, imp: Imp, kind: str) -> int:
+    """What the seller calls a banner; a silent one's is `mobile` in an app and `display` on a site."""
+    if kind != "banner":
+        return _FORMAT_IX[kind]
     named = -1 if imp.ext is None else _FORMAT_IX.get(imp.ext.format or "", -1)
-    if named >= 0:
+    if 0 <= named <= _LAST_BANNER:
         return named
     return _FORMAT_IX["display" if request.app is None else "mobile"]

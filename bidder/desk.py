@@ -5,27 +5,40 @@ All state lives in the book and in the reservations beside it. Times in s on the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
+from bidder.answer import LinksOf, bid_of
 from bidder.codec import Audience, Codec, Seen, nbr_of
+from bidder.consent import Gate
 from bidder.core.book import IMPRESSION, Book
 from bidder.core.codes import NOT_TARGETED, REASONS
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
-from bidder.core.settle import click, convert, late_win, release, tick, win
+from bidder.core.pacing import pace_auction
+from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win
+from bidder.creatives import Shelf
+from bidder.markup.press import Press
 from bidder.plan import CampaignPlan, Directory
+from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fit, general
 from bidder.reservations import Made, Reservations, State
 from bidder.room import ensure_room
 from openrtb.codes import NoBidReason
-from openrtb.errors import MoneyError
-from openrtb.messages import Bid, BidRequest, BidResponse, Imp
+from openrtb.errors import InvalidMessage, MoneyError
+from openrtb.messages import Bid, BidRequest, BidResponse, Imp, ResponseExt
 from openrtb.money import price_nanos, units_to_nanos
+from openrtb.native import NativeRequest, decode_native
 from openrtb.notices import Billing, Click, Conversion, Loss, Notice
 
+_NOTHING = -1
+"""No reason yet: below every code."""
 REMEMBER_S = 3600.0
 """How long a bid's id is known after it was made; a notice about an older one is refused."""
 ROOM = 64
@@ -41,6 +54,16 @@ class Heard(IntEnum):
     UNKNOWN = 3
 
 
+class Spend(NamedTuple):
+    """What a billing books; the order is the kernel's."""
+
+    campaign_ix: int
+    person_ix: int
+    slot_ix: int
+    price_nanos: int
+    day_ix: int
+
+
 @dataclass(slots=True)
 class Counts:
     """What came over the wire."""
@@ -49,6 +72,8 @@ class Counts:
     bids: int = 0
     invalid: int = 0
     """Requests that break the specification."""
+    unconsented: int = 0
+    """Requests about a person who may not be recognised."""
     wins: int = 0
     losses: int = 0
     expired: int = 0
@@ -76,14 +101,39 @@ class Desk:
         clock: Callable[[], float],
         reservation_s: float,
         currency: str = "USD",
+        seat: str = "bidlab",
+        vendor_id: int | None = None,
+        bid_prefix: str = "",
     ) -> None:
+        self._made_with: dict[str, Any] = {
+            "clock": clock,
+            "reservation_s": reservation_s,
+            "currency": currency,
+            "seat": seat,
+            "vendor_id": vendor_id,
+            "bid_prefix": bid_prefix,
+        }
+        self._directory = directory
         self.book = book
+        self.horizon_s = math.inf
+        """No reservation is given up beyond this moment: up to it everything billed elsewhere is known here."""
+        self._bid_prefix = bid_prefix
         self.counts = Counts()
         self.reasons = np.zeros((len(plans), len(REASONS)), np.int64)
         """int64[C, reasons]: why each campaign did not bid; targeted requests only."""
-        self._codec = Codec(directory, audience, tuple(plan.campaign_id for plan in plans), currency)
+        self.ruled = [0] * len(Ruled)
+        """How often each rule of a seller's took creatives out."""
+        self.shelf = Shelf(plans)
+        self.press = Press()
+        self.seat = seat
+        self.no_bids: dict[int, int] = {}
+        """How often each no-bid code was the answer."""
+        self.gate = Gate(vendor_id)
+        self.currency = currency
+        self._campaign_ids = tuple(plan.campaign_id for plan in plans)
+        self.codec = Codec(directory, audience, currency, seat)
         self._audience = audience
-        self._rows = audience.rows
+        self.rows = audience.rows
         self._products = {name: k for k, name in enumerate(directory.products)}
         self._via_deal = [bool(plan.target.deals) for plan in plans]
         self._clock = clock
@@ -94,52 +144,131 @@ class Desk:
         self._private = private > 0
         self._signals = np.zeros(max(1, private), np.int64)
         self._room = 0
-        self._offer_kernel = direct(offer, book, self._rows, self._impression, 0, self._signals, self.reasons)
+        nobody = self.shelf.among(0)
+        self._offer_kernel = direct(offer, book, self.rows, self._impression, 0, self._signals, self.reasons, nobody)
         self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
         self._release_kernel = direct(release, book, 0, 0, 0, 0)
 
-    async def bid(self, request: BidRequest) -> BidResponse:
-        """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled."""
+    def adopt(self, book: Book, plans: Sequence[CampaignPlan]) -> None:
+        """Go on with *book*, made by `bidder.reload.carry_over` for *plans*; what is under way goes on too."""
+        kept = self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids
+        reasons = self.reasons
+        self.__dict__.pop("_book_spend", None)
+        Desk.__init__(self, book, plans, self._directory, self._audience, **self._made_with)
+        self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids = kept
+        self.reasons[: len(reasons)] = reasons
+
+    async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
+        """`answer` for transports that wait for one."""
+        return self.answer(request, links_of)
+
+    def answer(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
+        """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled.
+
+        *links_of* gives a bid the addresses it calls; without it there is no markup either. A trial (`test` 1) is
+        decided like any other and holds nothing.
+        """
         now_s = self._clock()
         self.expire(now_s)
         self.counts.requests += 1
         bids: list[Bid] = []
-        furthest, broken = NOT_TARGETED, not request.imp
-        for imp in request.imp:
+        problems: list[str] = []
+        shown, ruled = general(self.shelf, request, self.currency, self.seat, self.shelf.all, self.ruled)
+        furthest = _NOTHING if ruled is None else ruled.nbr
+        broken = not request.imp
+        known = self.gate.open(request)
+        self.counts.unconsented += request.user is not None and not known
+        for i, imp in enumerate(request.imp if shown else ()):
             try:
-                seen = self._codec.read(request, imp, now_s, self._impression)
+                bid, nbr = self._impression_bid(
+                    request, imp, self._native(imp, i, problems), shown, known, now_s, links_of
+                )
             except MoneyError:
                 broken = True
                 continue
-            if seen is not None:
-                bid, reason = self._offer(imp, seen, now_s)
-                furthest = max(furthest, reason)
-                if bid is not None:
-                    bids.append(bid)
+            furthest = _further(furthest, nbr)
+            if bid is not None:
+                bids.append(bid)
         if bids:
-            return self._codec.response(request, bids)
-        if broken:
+            response = self.codec.response(request, bids)
+        elif broken:
             self.counts.invalid += 1
-            return self._codec.refusal(request, NoBidReason.INVALID_REQUEST)
-        return self._codec.refusal(request, nbr_of(furthest))
+            response = self.codec.refusal(request, NoBidReason.INVALID_REQUEST)
+        else:
+            response = self.codec.refusal(request, furthest if furthest >= 0 else nbr_of(NOT_TARGETED))
+        if response.nbr is not None:
+            self.no_bids[response.nbr] = self.no_bids.get(response.nbr, 0) + 1
+        return replace(response, ext=ResponseExt(problems)) if problems else response
 
-    def _offer(self, imp: Imp, seen: Seen, now_s: float) -> tuple[Bid | None, int]:
+    def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
+        """The native request of an impression that has one; a broken one is no way to answer and noted as a problem."""
+        if imp.native is None:
+            return None
+        try:
+            return decode_native(imp, i)
+        except InvalidMessage as problem:
+            problems.append(str(problem))
+            return None
+
+    def _impression_bid(
+        self,
+        request: BidRequest,
+        imp: Imp,
+        native: NativeRequest | None,
+        shown: int,
+        known: bool,
+        now_s: float,
+        links_of: LinksOf | None,
+    ) -> tuple[Bid | None, int]:
+        """The bid for one impression, or none and why: the no-bid code that came furthest."""
+        furthest = _NOTHING
+        for ask in asks(imp, native):
+            seen = self.codec.read(request, imp, ask.kind, known, now_s, self._impression)
+            if seen is None:
+                self.ruled[Ruled.UNKNOWN_PLACE] += 1
+                return None, Ruled.UNKNOWN_PLACE.nbr
+            creatives, ruled = fit(self.shelf, imp, ask, seen.deal, shown, self.ruled)
+            if ruled is not None:
+                furthest = _further(furthest, ruled.nbr)
+                continue
+            bid, reason = self._offer(request, imp, ask, seen, creatives, now_s, links_of)
+            if bid is not None:
+                return bid, reason
+            furthest = _further(furthest, nbr_of(reason))
+        return None, furthest
+
+    def _offer(
+        self,
+        request: BidRequest,
+        imp: Imp,
+        ask: Ask,
+        seen: Seen,
+        creatives: int,
+        now_s: float,
+        links_of: LinksOf | None,
+    ) -> tuple[Bid | None, int]:
         """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
         if self._private:
             values = None if imp.ext is None else imp.ext.values_nanos
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
         campaign_ix, bid_nanos, worth_nanos, reason, day_ix = self._offer_kernel(
-            self.book, self._rows, self._impression, 0, self._signals, self.reasons
+            self.book, self.rows, self._impression, 0, self._signals, self.reasons, self.shelf.among(creatives)
         )
         if campaign_ix < 0:
             return None, reason
-        bid_id = str(self.counts.bids)
+        bid_id = f"{self._bid_prefix}{self.counts.bids}"
         self.counts.bids += 1
         deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
-        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s)
+        floor = self._impression["deal_floor_nanos" if self._via_deal[campaign_ix] else "floor_nanos"][0]
+        made = Made(campaign_ix, seen.person_ix, seen.slot_ix, bid_nanos, worth_nanos, day_ix, now_s, int(floor))
         self._reservations.add(bid_id, made)
-        return self._codec.bid(bid_id, imp, campaign_ix, bid_nanos, deal_ix), reason
+        if request.test == 1:
+            self._release(made)
+            made.state = State.LOST
+        campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
+        deal_id = self.codec.deal_id(deal_ix)
+        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of, self.press), reason
 
     async def notice(self, notice: Notice) -> Heard:
         """Take in a notice; hearing it again changes nothing."""
@@ -210,20 +339,62 @@ class Desk:
     def _conversion(self, notice: Conversion) -> Heard:
         if notice.id in self._credited:
             return Heard.REPEATED
-        product_ix = self._products.get(notice.product_id, -1)
+        product_ix, person_ix = self.buyer(notice)
         if product_ix < 0:
             return Heard.UNKNOWN
-        person_ix = self._audience.row_ix(notice.user_id)
         value_nanos = units_to_nanos(notice.value)
         self._credited[notice.id] = convert(self.book, product_ix, person_ix, value_nanos, self._clock())
         return Heard.BOOKED
+
+    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool) -> None:
+        """Take in a billing that was accepted for good elsewhere; *on_time*: what its bid holds here pays for it."""
+        self._take_room()
+        made = self._reservations.find(bid_id)
+        if made is not None and made.state is State.IN_FLIGHT:
+            if on_time:
+                made.state = State.WON
+                self._win(
+                    *(self.book, made.campaign_ix, made.person_ix, made.slot_ix),
+                    *(made.bid_nanos, spend.price_nanos, made.day_ix, heard_s),
+                )
+                return
+            self._release(made)
+        if made is not None:
+            made.state = State.WON
+            pace_auction(
+                self.book.campaigns, spend.campaign_ix, spend.price_nanos, 0
+            )  # its auction is taken in already
+        self._book_spend(self.book, *spend, heard_s)
+
+    @cached_property
+    def _book_spend(self) -> Callable[..., Any]:
+        return direct(book_spend, self.book, 0, 0, 0, 0, 0, 0.0)
+
+    def book_click(self, campaign_ix: int, slot_ix: int) -> None:
+        """Take in a click that was accepted for good elsewhere."""
+        click(self.book, campaign_ix, slot_ix)
+
+    def book_conversion(self, product_ix: int, person_ix: int, value_nanos: int, heard_s: float) -> int:
+        """Take in a purchase that was accepted for good elsewhere; returns the campaign credited or -1."""
+        return int(convert(self.book, product_ix, person_ix, value_nanos, heard_s))
+
+    def buyer(self, notice: Conversion) -> tuple[int, int]:
+        """Product and person of a conversion; -1: not known."""
+        return self._products.get(notice.product_id, -1), self._audience.row_ix(notice.user_id)
+
+    def give_up(self, bid_id: str) -> None:
+        """Give back what a bid holds, if it still does."""
+        made = self._reservations.find(bid_id)
+        if made is not None and made.state is State.IN_FLIGHT:
+            self._release(made)
+            made.state = State.LOST
 
     def _release(self, made: Made) -> None:
         self._release_kernel(self.book, made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix)
 
     def expire(self, now_s: float) -> None:
         """Give back what bids hold that nobody has settled within the reservation time."""
-        for made in self._reservations.overdue(now_s):
+        for made in self._reservations.overdue(min(now_s, self.horizon_s)):
             self._release(made)
             made.state = State.EXPIRED
             self.counts.expired += 1
@@ -252,6 +423,14 @@ class Desk:
             self.book = ensure_room(self.book, ROOM)
             self._room = ROOM
         self._room -= 1
+
+
+def _further(nbr: int, other: int) -> int:
+    """Of two no-bid codes the one whose check comes later: what sellers rule out is looked at before our own plans."""
+    own, other_own = nbr < FIRST_CODE, other < FIRST_CODE
+    if nbr < 0 or other < 0 or own == other_own:
+        return max(nbr, other)
+    return nbr if own else other
 
 
 def _agreed_price(notice: Billing, made: Made) -> int | None:

@@ -3,12 +3,15 @@
 BidderError
 ├── PlanError           a campaign plan contradicts itself or names something the directory does not know
 ├── FeedbackError       no win curve can be fitted to what a bidder saw
+├── CaptureError        a capture cannot be written or read, or a decision differs from it
 ├── ServeError          the service cannot be started
+├── ReloadError         campaigns cannot be read anew; the old ones go on
 ├── BodyRefused         an HTTP body that cannot be read; holds the status to answer with
 └── NoticeError         a notice that changes nothing
     ├── NoticeUnreadable    a parameter is missing or no number
     ├── NoticeForged        not signed by this bidder
-    └── NoticeExpired       signed too long ago
+    ├── NoticeExpired       signed too long ago
+    └── NotKept             it could not be written down; it may come again
 """
 
 from __future__ import annotations
@@ -28,6 +31,14 @@ class FeedbackError(BidderError):
 
 class ServeError(BidderError):
     """The service cannot be started; the message says what to change."""
+
+
+class ReloadError(BidderError):
+    """Campaigns cannot be read anew; the old ones go on."""
+
+
+class CaptureError(BidderError):
+    """A capture cannot be written or read, or a decision differs from the captured one; names file and line."""
 
 
 class BodyRefused(BidderError):
@@ -58,3 +69,9 @@ class NoticeExpired(NoticeError):
     """Signed too long ago."""
 
     status = 410
+
+
+class NotKept(NoticeError):
+    """It could not be written down; it may come again."""
+
+    status = 503

@@ -80,6 +80,42 @@ class TargetPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CreativePlan:
+    """One ad of a campaign: what the wire says about it, and what its markup is written from (`bidder.markup`)."""
+
+    creative_id: str
+    kind: Literal["banner", "video", "native", "audio"]
+    brand: str
+    click_url: str
+    """Where a click leads."""
+    domains: tuple[str, ...]
+    """`adomain`: domains of the advertiser, the first one the landing page's."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels; None: it is drawn to the size asked for."""
+    duration_s: int | None = None
+    """Of video and audio; None: cut to what is asked for."""
+    categories: tuple[str, ...] = ()
+    category_taxonomy: int = 1
+    """`cattax` of *categories*: 1 the IAB Content Taxonomy 1.0."""
+    attributes: tuple[int, ...] = ()
+    """Creative attributes of AdCOM 1.0, which sellers block by `battr`."""
+    secure: bool = True
+    """Whether everything it loads comes over https."""
+    bundle: str | None = None
+    """The app it advertises, which sellers block by `bapp`."""
+    title: str = ""
+    text: str = ""
+    call: str = "Find out more"
+    """What the button says."""
+    image_url: str | None = None
+    """None: a drawn one that loads nothing."""
+    media_url: str | None = None
+    """The video or audio file."""
+    mime: str = ""
+    """Type of that file; of banners and native ads not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignPlan:
     """One campaign as the bidder runs it."""
 
@@ -102,6 +138,8 @@ class CampaignPlan:
     lookback_s: float = 0.0
     target: TargetPlan = field(default_factory=TargetPlan)
     caps: tuple[CapPlan, ...] = ()
+    creatives: tuple[CreativePlan, ...] = ()
+    """Its ads; none: one made-up ad of each kind, see `bidder.creatives.made_up`."""
 
     @property
     def needs_person(self) -> bool:

@@ -32,6 +32,7 @@ class Made(Struct, gc=False):
     worth_nanos: int
     day_ix: int
     made_s: float
+    floor_nanos: int = 0
     state: State = State.IN_FLIGHT
     clicked: bool = False
 

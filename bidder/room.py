@@ -8,14 +8,20 @@ from numpy.typing import NDArray
 from bidder.core.book import LARGEST_BLOCK, MEMORY_USED, Book
 from bidder.core.memory import SMALLEST_BLOCK
 
+LINE_BYTES = 64
+"""Of a cache line: rows that divide or fill lines never lie across more of them than they must."""
+
 
 def blank_rows(count: int, row: np.dtype[np.void]) -> NDArray[np.void]:
-    """row[count], every byte zero; *row* is a multiple of eight bytes long.
+    """row[count], every byte zero, from the start of a cache line on; *row* is a multiple of eight bytes long.
 
     np.full, not np.zeros: only memory NumPy fills itself is put on huge pages, and people's rows are read at random. As
     plain numbers, because filling with records copies them one by one.
     """
-    return np.full(count * row.itemsize // 8, 0, np.int64).view(row)
+    words = count * row.itemsize // 8
+    blank = np.full(words + LINE_BYTES // 8, 0, np.int64)
+    first = -blank.ctypes.data % LINE_BYTES // 8
+    return blank[first : first + words].view(row)
 
 
 def ensure_room(book: Book, exposures: int = 1) -> Book:

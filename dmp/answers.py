@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,3 +53,26 @@ def union_reach(members: Mapping[str, Flags], graph: Graph) -> list[dict[str, An
     rows = [{"segment": name, **reach(flags, graph)} for name, flags in members.items()]
     together = np.logical_or.reduce(list(members.values())) if members else np.zeros(graph.persons, np.bool_)
     return [*rows, {"segment": "*", **reach(together, graph)}]
+
+
+def lift(flags: Flags, happened: Flags) -> dict[str, Any]:
+    """How much more often an outcome (bool[persons]) happened inside a segment than outside.
+
+    The interval covers the ratio with 95 % (Katz et al. 1978, on the logarithm). None where there is nothing to divide.
+    """
+    inside, outside = int(flags.sum()), int((~flags).sum())
+    yes, other = int((flags & happened).sum()), int((~flags & happened).sum())
+    told: dict[str, Any] = {
+        "persons": inside,
+        "happened": yes,
+        "rate": yes / inside if inside else None,
+        "rate_outside": other / outside if outside else None,
+        "lift": None,
+        "low": None,
+        "high": None,
+    }
+    if yes and other:
+        ratio = (yes / inside) / (other / outside)
+        spread = 1.959964 * math.sqrt(1 / yes - 1 / inside + 1 / other - 1 / outside)
+        told |= {"lift": ratio, "low": ratio * math.exp(-spread), "high": ratio * math.exp(spread)}
+    return told

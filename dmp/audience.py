@@ -8,6 +8,7 @@ Each opening is written to the audit log first.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,19 @@ class Audience:
             keep &= table["time_s"].to_numpy() >= self.now_s - days * 86400.0
         return table.filter(pa.array(keep)), person[keep]
 
+    def chunks(
+        self, batch: Batch, columns: Sequence[str], fresh_only: bool = False
+    ) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
+        """The same chunk by chunk, with key, time and those of *columns* the source has."""
+        days = batch.source.freshness_days
+        for table in self.store.chunks(batch, "records", ["key", "time_s", *columns]):
+            at = self.graph.find(table["key"].to_numpy())
+            person = np.where(at >= 0, self.graph.person_ix[at], -1) if len(self.graph.key) else at
+            keep = person >= 0
+            if fresh_only and days is not None:
+                keep &= table["time_s"].to_numpy() >= self.now_s - days * 86400.0
+            yield (table, person) if keep.all() else (table.filter(pa.array(keep)), person[keep])
+
     def values(self, key: NDArray[np.uint64]) -> dict[int, str]:
         """Stored values of identities here; others are left out."""
         wanted = key[self.graph.find(key) >= 0]
@@ -93,5 +107,5 @@ def open_audience(
     entry = {"time_s": int(moment), "who": reader.who, "why": reader.why, "purposes": list(names_of(purposes))}
     store.append("audit.jsonl", {**entry, "revision": catalog.revision})
     graph = build_graph(store, catalog, threshold)
-    ledger = Ledger(store.decisions(catalog))
+    ledger = Ledger(store.decisions(catalog, latest=True))
     return Audience(store, catalog, restrict(graph, allowed_identities(graph, ledger, purposes)), moment)

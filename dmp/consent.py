@@ -101,6 +101,16 @@ def joined(parts: Iterable[Decisions]) -> Decisions:
     return Decisions(*(np.concatenate(columns) for columns in zip(*listed, strict=True)))
 
 
+def last_of_equals(rows: Decisions) -> Decisions:
+    """Of decisions of one identity that grant and refuse the same, the latest."""
+    order = np.lexsort((rows.time_s, rows.refused, rows.granted, rows.key))
+    key, granted, refused = rows.key[order], rows.granted[order], rows.refused[order]
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = (key[1:] != key[:-1]) | (granted[1:] != granted[:-1]) | (refused[1:] != refused[:-1])
+    chosen = order[last]
+    return Decisions(rows.key[chosen], rows.time_s[chosen], rows.granted[chosen], rows.refused[chosen])
+
+
 class Ledger:
     """What counts now. Lookups are vectorised; identities nobody decided for get the default handed in."""
 

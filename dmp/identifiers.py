@@ -95,12 +95,21 @@ def key_of(kind: str, value: str) -> np.uint64:
 
 def keys_of(kind: str, values: pa.StringArray) -> NDArray[np.uint64]:
     """uint64[n]: keys of stored values; nulls get a key that means nothing."""
+    return _hashes(values, KINDS.index(kind) + 1)
+
+
+def second_hash(values: pa.StringArray) -> NDArray[np.uint64]:
+    """uint64[n]: another hash of the values alone: two values with one key differ in it."""
+    return _hashes(values, 0xA5)
+
+
+def _hashes(values: pa.StringArray, salt: int) -> NDArray[np.uint64]:
     if not len(values):
         return np.empty(0, np.uint64)
     _, offsets, data = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     text = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    return np.asarray(_hash_rows(ends, text, np.uint64(KINDS.index(kind) + 1)))
+    return np.asarray(_hash_rows(ends, text, np.uint64(salt)))
 
 
 def plain_values(kind: str, values: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.bool_]]:

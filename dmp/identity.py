@@ -7,7 +7,8 @@ households. The graph is built from what the store holds now, so withdrawing a s
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from dmp.consent import ALL, region_default
 from dmp.errors import StoreError
-from dmp.identifiers import ADDRESS
-from dmp.store import Catalog, Store
+from dmp.identifiers import ADDRESS, second_hash
+from dmp.store import Batch, Catalog, Store
 from dmp.union_find import components
 
 THRESHOLDS = {"targeting": 0.8, "frequency": 0.9, "reach": 0.9, "measurement": 0.95, "deterministic": 1.0}
@@ -86,47 +87,91 @@ def join(kind: NDArray[np.uint8], edges: Edges, threshold: float) -> tuple[NDArr
 
 
 def build_graph(store: Store, catalog: Catalog, threshold: float) -> Graph:
-    """The graph of everything the store holds; raises `StoreError` when two identifiers share a key."""
-    tables = [store.table(batch, "identifiers") for batch in catalog.batches]
-    keys = [table["key"].to_numpy() for table in tables]
-    every = np.concatenate([*keys, np.empty(0, np.uint64)])
-    key, first, inverse = np.unique(every, return_index=True, return_inverse=True)
-    kinds = np.concatenate([*(table["kind"].to_numpy() for table in tables), np.empty(0, np.uint8)])
-    _check_keys(tables, first, inverse)
+    """The graph of everything the store holds; raises `StoreError` when two identifiers share a key.
+
+    Files are read in parts and repeats dropped on the way: memory grows with the identities, not with their records.
+    """
+    found = [_identities(store, batch) for batch in catalog.batches]
+    every = np.concatenate([*found, np.empty(0, _IDENTITY)])
+    key, first, inverse = np.unique(every["key"], return_index=True, return_inverse=True)
+    if np.any(every["check"] != every["check"][first][inverse]):
+        _damaged()
     default = np.full(len(key), ALL, np.uint16)
-    seen = np.zeros((len(key), max(1, -(-len(tables) // 64))), np.uint64)
+    seen = np.zeros((len(key), max(1, -(-len(found) // 64))), np.uint64)
     start = 0
     for number, batch in enumerate(catalog.batches):
-        own = np.unique(inverse[start : start + len(keys[number])])
-        start += len(keys[number])
+        own = inverse[start : start + len(found[number])]
+        start += len(found[number])
         default[own] &= np.uint16(region_default(batch.source.region))
         seen[own, number // 64] |= np.uint64(1 << (number % 64))
     edges = _edges(store, catalog, key)
-    person, household = join(kinds[first], edges, threshold)
-    return Graph(key, kinds[first], person, household, default, seen, edges, threshold)
+    kind = every["kind"][first]
+    person, household = join(kind, edges, threshold)
+    return Graph(key, kind, person, household, default, seen, edges, threshold)
 
 
-def _check_keys(tables: list[pa.Table], first: NDArray[np.intp], inverse: NDArray[np.intp]) -> None:
-    if not len(inverse):
-        return
-    values = pa.chunked_array([chunk for table in tables for chunk in table["value"].chunks])
-    encoded = values.combine_chunks().dictionary_encode()
-    code = np.asarray(encoded.indices)
-    if np.any(code != code[first][inverse]):
-        raise StoreError("two identifiers share one key; the store is damaged, import its sources into a new folder")
+_IDENTITY = np.dtype([("key", "u8"), ("check", "u8"), ("kind", "u1")])
+_EDGE = np.dtype([("a", "u8"), ("b", "u8"), ("score", "f4")])
+_SQUEEZE_ROWS = 262_144
+"""Rows read before repeats are dropped, or as many as are kept already if those are more."""
+
+
+def _damaged() -> NoReturn:
+    raise StoreError("two identifiers share one key; the store is damaged, import its sources into a new folder")
+
+
+def _identities(store: Store, batch: Batch) -> NDArray[np.void]:
+    """The batch's identities once each, by key. `check` is a second hash of the value, to tell shared keys."""
+
+    def rows_of(table: pa.Table) -> NDArray[np.void]:
+        rows = np.empty(table.num_rows, _IDENTITY)
+        rows["key"], rows["kind"] = table["key"].to_numpy(), table["kind"].to_numpy()
+        rows["check"] = second_hash(table["value"].combine_chunks())
+        return rows
+
+    def once(rows: NDArray[np.void]) -> NDArray[np.void]:
+        _, first, inverse = np.unique(rows["key"], return_index=True, return_inverse=True)
+        if np.any(rows["check"] != rows["check"][first][inverse]):
+            _damaged()
+        return rows[first]
+
+    return squeezed(map(rows_of, store.chunks(batch, "identifiers", ["key", "kind", "value"])), once, _IDENTITY)
+
+
+def squeezed(
+    parts: Iterable[NDArray[np.void]], squeeze: Callable[[NDArray[np.void]], NDArray[np.void]], kind: np.dtype[np.void]
+) -> NDArray[np.void]:
+    """*squeeze* of all parts together, without ever holding many more rows than it leaves."""
+    kept, waiting, rows = np.empty(0, kind), list[NDArray[np.void]](), 0
+    for part in parts:
+        waiting.append(part)
+        rows += len(part)
+        if rows >= max(_SQUEEZE_ROWS, len(kept)):
+            kept, waiting, rows = squeeze(np.concatenate([kept, *waiting])), [], 0
+    return squeeze(np.concatenate([kept, *waiting]))
 
 
 def _edges(store: Store, catalog: Catalog, key: NDArray[np.uint64]) -> Edges:
-    columns: list[list[NDArray[np.generic]]] = [[], [], [], []]
-    for number, batch in enumerate(catalog.batches):
-        table = store.table(batch, "edges")
-        if not table.num_rows:
-            continue
-        a, b = (np.searchsorted(key, table[name].to_numpy()) for name in ("a", "b"))
-        for column, part in zip(
-            columns, (a, b, table["score"].to_numpy(), np.full(len(a), number, np.int64)), strict=True
-        ):
-            column.append(part)
-    kinds = (np.int64, np.int64, np.float32, np.int64)
-    parts = [np.concatenate([*column, np.empty(0, kind)]) for column, kind in zip(columns, kinds, strict=True)]
-    return Edges(*(part.astype(kind) for part, kind in zip(parts, kinds, strict=True)))
+    parts = [_edges_of(store, batch) for batch in catalog.batches]
+    number = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    every = np.concatenate([*parts, np.empty(0, _EDGE)])
+    a, b = np.searchsorted(key, every["a"]), np.searchsorted(key, every["b"])
+    return Edges(a.astype(np.int64), b.astype(np.int64), every["score"], number.astype(np.int64))
+
+
+def _edges_of(store: Store, batch: Batch) -> NDArray[np.void]:
+    """The batch's edges, each pair and score once."""
+
+    def rows_of(table: pa.Table) -> NDArray[np.void]:
+        rows = np.empty(table.num_rows, _EDGE)
+        for name in ("a", "b", "score"):
+            rows[name] = table[name].to_numpy()
+        return rows
+
+    def once(rows: NDArray[np.void]) -> NDArray[np.void]:
+        rows = rows[np.lexsort((rows["score"], rows["b"], rows["a"]))]
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = rows[1:] != rows[:-1]
+        return rows[first]
+
+    return squeezed(map(rows_of, store.chunks(batch, "edges", ["a", "b", "score"])), once, _EDGE)

@@ -84,7 +84,7 @@ def compact(store: Store, who: str, now_s: float | None = None) -> int:
 
 def _compact(store: Store, catalog: Catalog, moment: int) -> int:
     graph = build_graph(store, catalog, 1.0)
-    ledger = Ledger(store.decisions(catalog))
+    ledger = Ledger(store.decisions(catalog, latest=True))
     keep = allowed_identities(graph, ledger, STORAGE)
     # Somebody who is out because another of their identities refused must stay out when that link is gone.
     refused = (ledger.refused(graph.key) & STORAGE) != 0

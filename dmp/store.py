@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dmp.consent import Decisions, joined
+from dmp.consent import Decisions, joined, last_of_equals
 from dmp.errors import StoreError
 from dmp.sources.declaration import Source
 
 VERSION = 1
+CHUNK_ROWS = 65_536
 TABLES = ("records", "edges", "identifiers", "consent")
 
 
@@ -111,7 +112,11 @@ class Store:
                 self._sweep(self.catalog())
                 catalog = self.catalog()
                 before = catalog.model_copy(deep=True)
-                yield catalog
+                try:
+                    yield catalog
+                except BaseException:
+                    shutil.rmtree(self.folder / "partial", ignore_errors=True)
+                    raise
                 if catalog != before:
                     catalog.revision += 1
                     self.replace("catalog.json", catalog.model_dump_json(indent=1))
@@ -166,6 +171,19 @@ class Store:
                 f"{path}: cannot be read ({str(error).splitlines()[0]}); import {batch.batch} anew"
             ) from None
 
+    def chunks(self, batch: Batch, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """A table of a batch in parts of at most `CHUNK_ROWS` rows, with those of *columns* it has."""
+        path = self.folder / "batches" / batch.folder / f"{name}.parquet"
+        try:
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                there = [column for column in columns if column in file.schema_arrow.names]
+                for part in file.iter_batches(CHUNK_ROWS, columns=there, use_threads=False):
+                    yield pa.Table.from_batches([part])
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StoreError(
+                f"{path}: cannot be read ({str(error).splitlines()[0]}); import {batch.batch} anew"
+            ) from None
+
     def append(self, name: str, entry: dict[str, Any]) -> None:
         """Add one line to a journal and put it on disk; a line a crash left unfinished is cut off first."""
         path = self.folder / name
@@ -193,12 +211,23 @@ class Store:
         except ValueError:
             raise StoreError(f"{path}: is damaged; restore it, its decisions must not be guessed") from None
 
-    def decisions(self, catalog: Catalog) -> Decisions:
-        """Every consent decision: of the batches and of the journal."""
+    def decisions(self, catalog: Catalog, latest: bool = False) -> Decisions:
+        """Every consent decision: of the batches and of the journal.
+
+        *latest*: of an identity's equal ones in a batch the last alone, which is all that counts now; memory then
+        grows with the identities and not with how often they said so.
+        """
         parts = []
+        columns = ("key", "time_s", "granted", "refused")
         for batch in catalog.batches:
-            table = self.table(batch, "consent")
-            parts.append(Decisions(*(table[name].to_numpy() for name in ("key", "time_s", "granted", "refused"))))
+            kept: list[Decisions] = []
+            waiting = 0
+            for table in self.chunks(batch, "consent", columns):
+                kept.append(Decisions(*(table[name].to_numpy() for name in columns)))
+                waiting += table.num_rows
+                if latest and waiting >= max(2 * CHUNK_ROWS, len(kept[0].key)):
+                    kept, waiting = [last_of_equals(joined(kept))], 0
+            parts.append(last_of_equals(joined(kept)) if latest else joined(kept))
         for entry in self.journal("consent.jsonl"):
             keys = np.array([int(key, 16) for key in entry["keys"]], np.uint64)
             shape = len(keys)

@@ -38,12 +38,15 @@ def person_key(seed_key: np.uint64, person_ix: int) -> np.uint64:
 
 @njit(cache=True)
 def draw_homes(
-    seed_key: np.uint64, people_count: int, places: NDArray[np.void], consent_share: float
+    seed_key: np.uint64, heads: NDArray[np.int64], places: NDArray[np.void], consent_share: float
 ) -> NDArray[np.void]:
-    """HOME[people]: a place by its share, a position uniform over the place's disc, consent by chance."""
-    homes = np.zeros(people_count, HOME)
-    for p in range(people_count):
-        key = person_key(seed_key, p)
+    """HOME[people]: a place by its share, a position uniform over the place's disc, consent by chance.
+
+    *heads* is int64[people]: whose home each person lives in; a household lives where its first person does.
+    """
+    homes = np.zeros(len(heads), HOME)
+    for p in range(len(heads)):
+        key = person_key(seed_key, heads[p])
         place_ix = first_above(places["cumulative_share"], places.shape[0], uniform(key, PLACE))
         radius_km = places["radius_km"][place_ix] * math.sqrt(uniform(key, RADIUS))
         angle = 2.0 * math.pi * uniform(key, ANGLE)
@@ -52,7 +55,7 @@ def draw_homes(
         homes["lat"][p] = lat + radius_km * math.cos(angle) / KM_PER_DEGREE
         homes["lon"][p] = places["lon"][place_ix] + radius_km * math.sin(angle) / (KM_PER_DEGREE * narrowing)
         homes["place_ix"][p] = place_ix
-        homes["consent"][p] = uniform(key, CONSENT) < consent_share
+        homes["consent"][p] = uniform(person_key(seed_key, p), CONSENT) < consent_share
     return homes
 
 

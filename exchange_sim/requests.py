@@ -18,6 +18,7 @@ from exchange_sim.world import DEVICES, FIRST_PRICE, World
 from openrtb.codes import AuctionType, DeviceType, LocationType
 from openrtb.messages import (
     App,
+    Audio,
     Banner,
     BidRequest,
     Deal,
@@ -26,6 +27,7 @@ from openrtb.messages import (
     Geo,
     Imp,
     ImpExt,
+    Native,
     Pmp,
     Publisher,
     Regs,
@@ -50,6 +52,14 @@ MOST_KEPT = 10_000
 """Impressions made ready and kept, by their terms."""
 IMP_ID = "1"
 """Every request offers one impression."""
+CONSENT = "CPXegUAPXegVkEsAHBENCWEgAP_gAAAAAAqIPoQAYAAg-gAAAAA"
+"""What people who consent say: a TCF string for all purposes and the vendors 1 to 2000."""
+NATIVE_REQUEST = (
+    '{"ver":"1.2","context":1,"plcmttype":1,"assets":[{"id":1,"required":1,"title":{"len":90}},'
+    '{"id":2,"required":1,"img":{"type":3,"w":1200,"h":627}},{"id":3,"data":{"type":1,"len":25}},'
+    '{"id":4,"data":{"type":2,"len":140}}],"eventtrackers":[{"event":1,"methods":[1]}]}'
+)
+"""What a native slot asks for: title and image, sponsor and description if there are any."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class Arrivals:
         """TERMS[n]: how each is offered; filled when it is."""
         self.auction_ix: list[int] = opps["auction_ix"].tolist()
         self.time_s: list[float] = opps["time_s"].tolist()
-        self.person_ix: list[int] = opps["person_ix"].tolist()
+        self.cookie_ix: list[int] = opps["cookie_ix"].tolist()
         self.consent: list[int] = opps["consent"].tolist()
         self.slot_ix: list[int] = opps["slot_ix"].tolist()
         self.place_ix: list[int] = opps["place_ix"].tolist()
@@ -162,7 +172,7 @@ class RequestMaker:
         device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
         user = None
         if arrivals.consent[i]:
-            user = User(self._user_id(arrivals.person_ix[i]))
+            user = User(self._user_id(arrivals.cookie_ix[i]), None, CONSENT)
             if self._with_position:
                 device = self._located(arrivals, i)
         return BidRequest(
@@ -213,23 +223,27 @@ def _source(card: SlotCard) -> Source:
 
 
 def _imp(card: SlotCard, currency: str, fixed: bool = False) -> Imp:
-    banner = video = pmp = None
+    banner = video = pmp = audio = native = None
     if card.format == "video":
-        video = Video(mimes=["video/mp4"], w=card.width, h=card.height)
+        video = Video(mimes=["video/mp4", "video/webm"], w=card.width, h=card.height)
+    elif card.format == "audio":
+        audio = Audio(mimes=["audio/mpeg", "audio/mp4", "audio/ogg"])
+    elif card.format == "native":
+        native = Native(NATIVE_REQUEST, "1.2")
     else:
         banner = Banner(card.width, card.height, [Format(card.width, card.height)])
     if card.deal_id is not None:
-        at = int(AuctionType.FIXED_PRICE) if fixed else None
+        at = int(AuctionType.DEAL_PRICE) if fixed else None
         pmp = Pmp(0, [Deal(card.deal_id, nanos_to_cpm(card.deal_floor_nanos), currency, at)])
     floor, ext = nanos_to_cpm(card.floor_nanos), ImpExt(format=card.format)
-    return Imp(IMP_ID, banner, video, pmp, card.tag_id, floor, currency, 1, ext)
+    return Imp(IMP_ID, banner, video, pmp, card.tag_id, floor, currency, 1, ext, audio, native)
 
 
 def _with_values(imp: Imp, format_name: str, values_nanos: list[int]) -> Imp:
     """The same impression with its private values."""
     return Imp(
         *(imp.id, imp.banner, imp.video, imp.pmp, imp.tagid, imp.bidfloor, imp.bidfloorcur, imp.secure),
-        ImpExt(format_name, values_nanos),
+        *(ImpExt(format_name, values_nanos), imp.audio, imp.native),
     )
 
 

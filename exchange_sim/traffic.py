@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import AUCTION_OF, DEVICE, GAP, PERSON, SIGNAL, SLOT, key_of, uniform
+from exchange_sim.identities import cookie_of
 from exchange_sim.kernel import kernel
 from exchange_sim.prefetch import prefetch
 from exchange_sim.world import World
@@ -63,6 +64,9 @@ def _locate(world: World, opps: NDArray[np.void], i: int) -> None:
     person_ix = opps["person_ix"][i]
     consent = world.homes["consent"][person_ix]
     opps["place_ix"][i] = world.homes["place_ix"][person_ix]
+    cookie_ix = cookie_of(world, person_ix, opps["key"][i])
+    opps["cookie_ix"][i] = cookie_ix
+    opps["buyer_ix"][i] = cookie_ix
     opps["consent"][i] = consent
     known = world.with_position == 1 and consent == 1
     opps["lat"][i] = world.homes["lat"][person_ix] if known else math.nan

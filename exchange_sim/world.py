@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from exchange_sim.selling.rules import Selling
 
-FORMATS: tuple[Literal["display", "mobile", "video"], ...] = ("display", "mobile", "video")
+Format = Literal["display", "mobile", "video", "native", "audio"]
+FORMATS: tuple[Format, ...] = ("display", "mobile", "video", "native", "audio")
 DEVICES: tuple[Literal["desktop", "mobile", "tablet", "tv"], ...] = ("desktop", "mobile", "tablet", "tv")
 
 FIRST_PRICE, SECOND_PRICE = 0, 1
@@ -73,6 +74,8 @@ OPPORTUNITY = np.dtype(
         ("key", "u8"),  # every further draw about this auction comes from it
         ("time_s", "f8"),
         ("person_ix", "i8"),
+        ("cookie_ix", "i8"),  # under which name the request shows the person
+        ("buyer_ix", "i8"),  # the same as the buyer numbers it: written by the driver
         ("lat", "f8"),
         ("lon", "f8"),
         ("slot_ix", "i4"),
@@ -106,6 +109,10 @@ class World(NamedTuple):
     """HOME[P]: where each person lives and whether they may be recognised."""
     interests: NDArray[np.uint64]
     """uint64[P]: bit j: the person holds interest j."""
+    cookies: NDArray[np.int64]
+    """int64[P + 1]: each person's first cookie; int64[0]: everybody has one, of the person's number."""
+    heads: NDArray[np.int64]
+    """int64[P]: the first person of each person's household; int64[0] like `cookies`."""
     rivals: NDArray[np.void]
     """RIVALS[K]."""
     rival_knots: NDArray[np.float64]

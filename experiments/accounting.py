@@ -11,6 +11,7 @@ from bidder.core.book import Book
 from bidder.core.codes import BID, FORMATS, GOAL_PRIVATE, GOALS, NOT_TARGETED, REASONS
 from exchange_sim.selling.rules import WAYS
 from exchange_sim.world import DEVICES
+from experiments.audience.exposed import Exposed, exposed
 from experiments.ledger import (
     PRICE_BIDS,
     PRICE_BINS,
@@ -39,8 +40,9 @@ Columns = dict[str, Any]
 def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
     """Columns of every table of the data dictionary."""
     names = [plan.campaign_id for plan in setting.plans]
+    more = exposed(setting, ledger)
     return {
-        "exposures": _exposures(setting, ledger, names),
+        "exposures": _exposures(setting, ledger, names, more),
         "conversions": _conversions(setting, ledger, names),
         "delivery": _delivery(setting, ledger, names),
         "fates": _fates(ledger),
@@ -48,7 +50,8 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "landscape": _landscape(setting, ledger),
         "reach": _reach(ledger, names),
         "slots": _slots(setting, ledger),
-        "campaigns": _campaigns(setting, ledger, book, names),
+        "data_costs": _data_costs(more, names),
+        "campaigns": campaign_columns(setting, ledger, book, names, more),
         "bids": bids(setting, ledger, masked=True),
         "deals": deals(setting),
         "money": money(setting, ledger),
@@ -63,7 +66,14 @@ def _sum_by(groups: NDArray[Any], values: NDArray[Any], count: int) -> NDArray[n
     return sums
 
 
-def _exposures(setting: Setting, ledger: Ledger, names: list[str]) -> Columns:
+def _distinct(ids: NDArray[np.int64]) -> int:
+    """How many different ids from 0 on: marking them is far quicker than sorting or hashing."""
+    seen = np.zeros(int(ids.max()) + 1 if len(ids) else 0, np.bool_)
+    seen[ids] = True
+    return int(np.count_nonzero(seen))
+
+
+def _exposures(setting: Setting, ledger: Ledger, names: list[str], more: Exposed) -> Columns:
     rows, slots = ledger.exposures, setting.world.slots
     slot_ix = rows["slot_ix"]
     return {
@@ -79,6 +89,7 @@ def _exposures(setting: Setting, ledger: Ledger, names: list[str]) -> Columns:
         "consent": rows["consent"] == 1,
         "bid_nanos": rows["bid_nanos"],
         "price_nanos": rows["price_nanos"],
+        "data_nanos": more.data_nanos,
         "worth_nanos": rows["worth_nanos"],
         "clicked": rows["clicked"] == 1,
         "billed": rows["billed"] == 1,
@@ -190,11 +201,23 @@ def _slots(setting: Setting, ledger: Ledger) -> Columns:
     }
 
 
-def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str]) -> Columns:
+def _data_costs(more: Exposed, names: list[str]) -> Columns:
+    sources = list(dict.fromkeys(source for _, source in more.paid))
+    return {
+        "campaign_id": Codes(np.array([c for c, _ in more.paid], np.int64), names),
+        "source_id": Codes(np.array([sources.index(source) for _, source in more.paid], np.int64), sources),
+        "impressions": np.array([impressions for impressions, _ in more.paid.values()], np.int64),
+        "data_nanos": np.array([nanos for _, nanos in more.paid.values()], np.int64),
+    }
+
+
+def campaign_columns(setting: Setting, ledger: Ledger, book: Book, names: list[str], more: Exposed) -> Columns:
+    """Columns of the table of campaigns; *names* are their ids in the order of the plans."""
     shown, bought, count = ledger.exposures, ledger.purchases, len(names)
     by = shown["campaign_ix"]
     caused = bought[bought["caused_by_ix"] >= 0]
     spend = _sum_by(by, shown["price_nanos"], count)
+    data = _sum_by(by, more.data_nanos, count)
     value = _sum_by(caused["caused_by_ix"], caused["value_nanos"], count)
     private = book.campaigns["goal"] == GOAL_PRIVATE
     value[private] = _sum_by(by, shown["worth_nanos"], count)[private]
@@ -207,19 +230,22 @@ def _campaigns(setting: Setting, ledger: Ledger, book: Book, names: list[str]) -
         "budget_nanos": book.campaigns["total_nanos"],
         "spend_nanos": spend,
         "billed_nanos": book.campaigns["spent_nanos"],
+        "data_nanos": data,
         "bids": ledger.tallies.results.sum(axis=1),
         "impressions": np.bincount(by, minlength=count),
         "clicks": _sum_by(by, shown["clicked"], count),
         "attributed_conversions": book.campaigns["conversions"],
         "attributed_value_nanos": book.campaigns["conversion_nanos"],
-        "truth_reach": [len(np.unique(shown["person_ix"][by == c])) for c in range(count)],
+        "counted_reach": [_distinct(more.buyer_ix[(by == c) & (more.buyer_ix >= 0)]) for c in range(count)],
+        "truth_over_cap": _sum_by(by, more.over_cap, count),
+        "truth_reach": [_distinct(shown["person_ix"][by == c]) for c in range(count)],
         "truth_conversions": np.bincount(caused["caused_by_ix"], minlength=count),
         "truth_value_nanos": value,
         "margin": margins,
-        "truth_romi": [_romi(int(value[c]), margins[c], int(spend[c])) for c in range(count)],
+        "truth_romi": [_romi(int(value[c]), margins[c], int(spend[c] + data[c])) for c in range(count)],
     }
 
 
 def _romi(value_nanos: int, margin: float, spend_nanos: int) -> float | None:
-    """Return on marketing investment: (value * margin - spend) / spend; None when nothing was spent."""
+    """Return on marketing investment: (value * margin - spend) / spend, media and data; None when nothing was spent."""
     return (value_nanos * margin - spend_nanos) / spend_nanos if spend_nanos else None

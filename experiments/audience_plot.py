@@ -1,8 +1,9 @@
-"""The overlap of segments as a picture: of each row's people, the share that is also in the column."""
+"""Pictures of answers: the overlap of segments, and the quality of lookalikes by size."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,4 +34,33 @@ def plot_overlap(names: list[str], counts: NDArray[np.int64], path: Path) -> Non
             ink = "black" if share[i, j] > 0.55 else "white"
             axes.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", color=ink, fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0))
+    figure.savefig(path)
+
+
+def plot_quality(seed: str, rows: list[dict[str, Any]], path: Path) -> None:
+    """Write a PNG of how much of a hidden half of *seed* lookalikes of each size find (`dmp.lookalike.quality`)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(9.5, 4.2), dpi=144, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    share = [row["share"] for row in rows]
+    left.plot([0, *share], [0, *(row["found_share"] for row in rows)], "o-", color="#0072b2", label="lookalikes")
+    left.plot([0, 1], [0, 1], "--", color="#777777", label="picked at random")
+    left.set_ylabel("of the hidden seeds, found")
+    left.yaxis.set_major_formatter(PercentFormatter(1.0))
+    left.legend(frameon=False, loc="lower right")
+    right.plot(share, [row["lift"] for row in rows], "o-", color="#d55e00")
+    right.axhline(1.0, linestyle="--", color="#777777")
+    right.set_xscale("log")
+    right.set_ylabel("times better than at random")
+    right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axes.set_xlabel("size of the audience (share of people)")
+        axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Lookalikes of {seed}: size against quality", x=0.01, ha="left", fontsize=12, weight="bold")
     figure.savefig(path)

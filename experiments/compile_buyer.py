@@ -13,6 +13,7 @@ from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
+from experiments.compile_creatives import compile_creatives
 from experiments.compile_market import private_campaigns
 from experiments.compile_selling import masked_names, masked_slots
 from experiments.scenario.campaigns import (
@@ -89,6 +90,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
             fence=None if fence is None else (fence.lat, fence.lon, fence.radius_km),
         ),
         caps=tuple(CapPlan(cap.limit, duration_s(cap.per), cap.window == "sliding") for cap in campaign.caps),
+        creatives=compile_creatives(name, campaign),
     )
 
 
@@ -144,6 +146,7 @@ def observe_audience(scenario: Scenario, world: World) -> Snapshot:
     interests = list(scenario.people.interests)
     members = {}
     for name, segment in scenario.segments.items():
+        assert segment.interest is not None  # a rule needs an audience platform, see `experiments.audience`
         share = scenario.people.interests[segment.interest]
         mistaken = 0.0
         if share < 1.0:

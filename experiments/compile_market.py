@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from exchange_sim.distributions import DISTRIBUTION, HISTOGRAM, LOGNORMAL, QUANTILES, UNIFORM
 from exchange_sim.draws import mix, name_key
+from exchange_sim.identities import draw_cookies, draw_households
 from exchange_sim.people import draw_homes, draw_interests
 from exchange_sim.rivals import tabulate
 from exchange_sim.world import (
@@ -37,6 +38,7 @@ from experiments.scenario.parts import Distribution, Histogram, Lognormal, Quant
 from experiments.traffic_shape import hour_weights
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos
 
+_NO_COOKIES = np.zeros(0, np.int64)
 _TIES = {"rival": TIE_RIVAL, "bidder": TIE_BIDDER, "coin": TIE_COIN}
 
 
@@ -75,6 +77,7 @@ def compile_world(scenario: Scenario) -> World:
     tables = _stack(grids.rows)
     products = list(scenario.products)
     people = scenario.people
+    heads = draw_households(seed_key, people.count, people.household)
     return World(
         seed_key=seed_key,
         people_count=people.count,
@@ -88,13 +91,15 @@ def compile_world(scenario: Scenario) -> World:
         slots=slots,
         device_shares=_device_shares(scenario),
         # Copied, because NumPy puts its own large arrays on huge pages and compiled code does not.
-        homes=draw_homes(seed_key, people.count, _places(scenario), people.consent_share).copy(),
+        homes=draw_homes(seed_key, heads, _places(scenario), people.consent_share).copy(),
         interests=draw_interests(
             seed_key,
             people.count,
             np.array([name_key(f"interest {name}") for name in people.interests], np.uint64),
             np.array(list(people.interests.values()), np.float64),
         ).copy(),
+        cookies=_NO_COOKIES if scenario.audience is None else draw_cookies(seed_key, people.count, people.cookies),
+        heads=_NO_COOKIES if scenario.audience is None else heads,
         rivals=rivals,
         rival_knots=tabulate(rivals, distributions, tables),
         distributions=distributions,

@@ -5,6 +5,9 @@ BidlabError                 a user's mistake or a broken environment: one messag
 ├── ReplayError             a bid log cannot be replayed
 ├── AudienceFault           the audience platform refused, in its own words
 ├── RunError                a run cannot be carried out or written
+├── SweepError              a sweep cannot be set up or kept, or some of its cells failed
+├── StudyError              a question about what money bought has no answer as it was put
+├── ThresholdBroken         a load test was carried out, and what was required of it does not hold
 └── Interrupted             Ctrl-C; exit code 130
 """
 
@@ -35,6 +38,18 @@ class AudienceFault(BidlabError):
 
 class RunError(BidlabError):
     """A run cannot be carried out or written."""
+
+
+class SweepError(BidlabError):
+    """A sweep cannot be set up or kept, or some of its cells failed."""
+
+
+class StudyError(BidlabError):
+    """A question about what money bought has no answer as it was put."""
+
+
+class ThresholdBroken(BidlabError):
+    """A load test was carried out, and what was required of it does not hold."""
 
 
 class Interrupted(BidlabError):

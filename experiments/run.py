@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from bidder.core.book import Book
 from experiments.accounting import account
 from experiments.drivers.batch import Progress, run_batch
 from experiments.drivers.events import run_events
+from experiments.drivers.live import run_live
 from experiments.ledger import Ledger
 from experiments.results.manifest import Manifest, scenario_hash
 from experiments.results.tables import Tables, build_tables
@@ -28,14 +30,19 @@ class Outcome(NamedTuple):
     scenario_yaml: str
 
 
-DRIVERS: dict[str, Driver] = {"batch": run_batch, "events": run_events}
+DRIVERS: dict[str, Driver] = {"batch": run_batch, "events": run_events, "live": run_live}
 
 
-def run_scenario(scenario: Scenario, command: str, progress: Progress | None = None) -> Outcome:
-    """Run *scenario*; *command* is what the manifest says remakes it."""
+def run_scenario(
+    scenario: Scenario, command: str, progress: Progress | None = None, bidder_url: str | None = None
+) -> Outcome:
+    """Run *scenario*; *command* is what the manifest says remakes it. Only `live` has a bidder at a URL."""
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     setting = make_ready(scenario)
-    ledger, book = DRIVERS[scenario.driver](setting, progress)
+    driver = DRIVERS[scenario.driver]
+    if scenario.driver == "live" and bidder_url is not None:
+        driver = partial(run_live, url=bidder_url)
+    ledger, book = driver(setting, progress)
     tables = build_tables(account(setting, ledger, book))
     text = dump_yaml(scenario)
     manifest = Manifest(

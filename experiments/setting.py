@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bidder.build import build_book
 from bidder.core.book import Book
 from bidder.plan import CampaignPlan, Directory
+from dmp.recognition import Recognition
 from dmp.snapshot import Snapshot
+from exchange_sim.identities import cookie_name
 from exchange_sim.world import World
+from experiments.audience.observe import observe_sources
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
 from experiments.compile_market import compile_world, no_stock, start_offsets
 from experiments.compile_selling import fresh_selling
@@ -26,7 +32,15 @@ class Setting:
     world: World
     plans: tuple[CampaignPlan, ...]
     directory: Directory
-    audience: Snapshot
+    audience: Snapshot | Recognition
+    units: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64[cookies]: the bidder's row of each cookie; int64[0] where people go by their own number."""
+
+    def user_id(self, cookie_ix: int) -> str:
+        """What requests call a cookie."""
+        if isinstance(self.audience, Snapshot):
+            return self.audience.user_id(cookie_ix)
+        return cookie_name(self.world.seed_key, cookie_ix)
 
     @property
     def end_s(self) -> float:
@@ -39,7 +53,7 @@ class Setting:
         return build_book(
             self.plans,
             self.directory,
-            people_count=self.world.people_count,
+            people_count=len(self.audience.rows),
             start_hour=start_hour,
             start_of_day_s=start_of_day_s,
         )
@@ -59,12 +73,18 @@ class Setting:
 def make_ready(scenario: Scenario) -> Setting:
     """Draw the people and compile the plans."""
     world = compile_world(scenario)
+    audience: Snapshot | Recognition
+    if scenario.audience is None:
+        audience, units = observe_audience(scenario, world), np.zeros(0, np.int64)
+    else:
+        audience, units = observe_sources(scenario, world)
     return Setting(
         scenario=scenario,
         world=world,
         plans=tuple(compile_plans(scenario)),
         directory=compile_directory(scenario),
-        audience=observe_audience(scenario, world),
+        audience=audience,
+        units=units,
     )
 
 
@@ -72,4 +92,4 @@ def fresh_truth(setting: Setting) -> Setting:
     """The same setting before anybody has seen an ad: for a second run without drawing the people again."""
     old = setting.world
     world = old._replace(stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling))
-    return Setting(setting.scenario, world, setting.plans, setting.directory, setting.audience)
+    return replace(setting, world=world)

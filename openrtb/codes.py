@@ -16,8 +16,8 @@ class AuctionType(IntEnum):
 
     FIRST_PRICE = 1
     SECOND_PRICE_PLUS = 2
-    FIXED_PRICE = 3
-    """Of a deal: its floor is the price agreed upon."""
+    DEAL_PRICE = 3
+    """Of deals only: the floor is the agreed price."""
 
 
 class DeviceType(IntEnum):
@@ -64,6 +64,15 @@ class NoBidReason(IntEnum):
     BLOCKED_SUPPLY_CHAIN_NODE = 17
 
 
+class MarkupType(IntEnum):
+    """`mtype`: what `adm` is."""
+
+    BANNER = 1
+    VIDEO = 2
+    AUDIO = 3
+    NATIVE = 4
+
+
 class LossReason(IntEnum):
     """`${AUCTION_LOSS}`: why a bid did not win."""
 
@@ -72,8 +81,28 @@ class LossReason(IntEnum):
     OPPORTUNITY_EXPIRED = 2
     INVALID_RESPONSE = 3
     INVALID_DEAL = 4
+    INVALID_AUCTION_ID = 5
+    INVALID_ADVERTISER_DOMAIN = 6
+    MISSING_MARKUP = 7
+    MISSING_CREATIVE_ID = 8
+    MISSING_PRICE = 9
+    MISSING_APPROVAL_DATA = 10
     BELOW_FLOOR = 100
     BELOW_DEAL_FLOOR = 101
     LOST_TO_HIGHER_BID = 102
     LOST_TO_DEAL = 103
     SEAT_BLOCKED = 104
+    CREATIVE_FILTERED = 200
+    CREATIVE_PENDING = 201
+    CREATIVE_DISAPPROVED = 202
+    SIZE_NOT_ALLOWED = 203
+    WRONG_FORMAT = 204
+    ADVERTISER_EXCLUDED = 205
+    APP_EXCLUDED = 206
+    NOT_SECURE = 207
+    LANGUAGE_EXCLUDED = 208
+    CATEGORY_EXCLUDED = 209
+    ATTRIBUTE_EXCLUDED = 210
+    TYPE_EXCLUDED = 211
+    ANIMATION_TOO_LONG = 212
+    NOT_ALLOWED_IN_DEAL = 213

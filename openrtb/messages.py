@@ -60,6 +60,8 @@ class Video(Struct, frozen=True, omit_defaults=True, gc=False):
     playbackmethod: list[Integer] | None = None
     delivery: list[Integer] | None = None
     api: list[Integer] | None = None
+    rqddurs: list[Integer] | None = None
+    """Exact lengths, instead of the least and the most (s)."""
 
 
 class Audio(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -71,6 +73,7 @@ class Audio(Struct, frozen=True, omit_defaults=True, gc=False):
     protocols: list[Integer] | None = None
     battr: list[Integer] | None = None
     api: list[Integer] | None = None
+    rqddurs: list[Integer] | None = None
 
 
 class Native(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -337,6 +340,12 @@ class BidRequest(Struct, frozen=True, omit_defaults=True, gc=False):
     wlang: list[str] | None = None
 
 
+class BidExt(Struct, frozen=True, omit_defaults=True, gc=False):
+    """This project's additions to a bid: where to tell of a click."""
+
+    bidlab_click: str | None = None
+
+
 class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     """An offer for one impression (price in CPM)."""
 
@@ -359,6 +368,14 @@ class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     w: Integer | None = None
     h: Integer | None = None
     exp: Integer | None = None
+    dur: Integer | None = None
+    """Length of the video or audio (s)."""
+    cattax: Integer | None = None
+    """Taxonomy of `cat`; missing: 1."""
+    bundle: str | None = None
+    """The app that is advertised."""
+    protocol: Integer | None = None
+    ext: BidExt | None = None
 
 
 class SeatBid(Struct, frozen=True, omit_defaults=True, gc=False):

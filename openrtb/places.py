@@ -23,6 +23,17 @@ def us_privacy(request: BidRequest) -> str | None:
     return regs.us_privacy if regs.us_privacy is not None or regs.ext is None else regs.ext.us_privacy
 
 
+def gpp(request: BidRequest) -> tuple[str | None, list[int]]:
+    """The GPP string and the sections of it that apply: `regs.gpp` and `regs.gpp_sid`, in 2.5 in `regs.ext`."""
+    regs = request.regs
+    if regs is None:
+        return None, []
+    moved = regs.ext
+    string = regs.gpp if regs.gpp is not None or moved is None else moved.gpp
+    sections = regs.gpp_sid if regs.gpp_sid is not None or moved is None else moved.gpp_sid
+    return string, sections or []
+
+
 def coppa(request: BidRequest) -> bool:
     """Whether the request is for children: `regs.coppa`; some write `regs.ext.coppa`."""
     regs = request.regs

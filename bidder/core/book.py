@@ -134,12 +134,13 @@ WORTH, BID_PRICE = range(2)
     ROW_PLACE,
     ROW_PUBLISHER,
     ROW_DEAL,
+    ROW_SPARE,  # filled anew for every request: see `bidder.core.offer`
     START_OF_DAY_S,
     START_HOUR,
     MEMORY_USED,
     LARGEST_BLOCK,
     FREE_BLOCKS,
-) = range(15)
+) = range(16)
 
 BLOCK_CLASSES = 24
 """Blocks of memory hold 4 << k entries; index[FREE_BLOCKS + k] is the first free one of class k, -1: none."""

@@ -39,7 +39,7 @@ BIDS = ("constant", "truthful", "linear", "mcpc", "ortb1", "ortb2", "shaded_logn
 PACE_ASAP, PACE_EVEN, PACE_ADAPTIVE, PACE_MULTIPLICATIVE, PACE_PID = 0, 1, 2, 3, 4
 PACES = ("asap", "even", "adaptive", "multiplicative", "pid")
 
-FORMATS = ("display", "mobile", "video")
+FORMATS = ("display", "mobile", "video", "native", "audio")
 DEVICES = ("desktop", "mobile", "tablet", "tv")
 
 NO_DAILY_LIMIT = 2**62

@@ -1,4 +1,4 @@
-"""The only writers of the book: reserve, win, release, late win, buy, lose, click, convert, tick.
+"""The only writers of the book: reserve, win, release, late win, book spend, buy, lose, click, convert, tick.
 
 A bid in flight is reserved: it holds its money (charged to the day it was made in) and counts as an exposure, until a
 win turns it into spend or a loss or expiry releases it. So latency can never overspend or break a cap.
@@ -108,6 +108,18 @@ def late_win(book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_n
     _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, today_ix, now_s)
     pace_auction(book.campaigns, campaign_ix, price_nanos, 0)
     return True
+
+
+@kernel
+def book_spend(
+    book: Book, campaign_ix: int, person_ix: int, slot_ix: int, price_nanos: int, bid_day_ix: int, now_s: float
+) -> None:
+    """Book a bought impression that holds nothing in this book and that was found affordable elsewhere.
+
+    Pacing does not hear of it: it answers for the auctions of this book.
+    """
+    _enter_day(book, campaign_ix, bid_day_ix)
+    _spend(book, campaign_ix, person_ix, slot_ix, price_nanos, bid_day_ix, now_s)
 
 
 @kernel

@@ -3,7 +3,9 @@
 | path | answer |
 |---|---|
 | POST /openrtb2/bid | 200 with bids, 204 without; 400, 408, 413, 415 with no body |
-| GET /openrtb2/notice/{win,billing,loss} | 204 heard, 400, 403, 409 refused, 410 too old or unknown |
+| GET /openrtb2/notice/{win,billing,loss,click} | 204 heard, 400, 403, 409 refused, 410 too old, 503 not kept |
+| GET /openrtb2/notice/conversion | the same |
+| GET /openrtb2/event/BID/{impression,start,...,complete} | 204, counted; 404 for other names |
 | GET /healthz | 200 while the process runs |
 | GET /readyz | 200 while it takes requests, 503 while it drains |
 
@@ -13,28 +15,34 @@ With `?nbr=1` an answer without bids is a 200 that says why: `nbr`, and what is 
 from __future__ import annotations
 
 import gzip
+import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 
 from bidder.desk import REMEMBER_S, Desk, Heard
 from bidder.errors import BodyRefused, NoticeError, NoticeUnreadable
+from bidder.markup.links import SILENT, Links
+from bidder.markup.vast import EVENTS
+from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
-from bidder.server.signing import Kind, Signer
+from bidder.server.lane import WORTH_PACKING
+from bidder.server.metrics import Histogram
+from bidder.server.shedding import Pulse
+from bidder.server.signing import Kind, Signer, Ticket
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
 from openrtb.errors import InvalidMessage, MoneyError
-from openrtb.messages import Bid, BidRequest, BidResponse, ResponseExt, SeatBid
+from openrtb.messages import BidRequest, BidResponse
 from openrtb.money import price_nanos
-from openrtb.native import native_problems
-from openrtb.notices import Billing, Loss
 from openrtb.places import tmax_ms
 
-WORTH_PACKING = 1024
-"""Bytes from which an answer is packed for a client that takes gzip."""
+if TYPE_CHECKING:
+    from bidder.server.campaigns import Campaigns
+
 _HEADERS = {"x-openrtb-version": VERSION}
 _HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
 
@@ -47,10 +55,14 @@ class Traffic:
     """Bodies answered with 400, 408, 413 or 415."""
     late: int = 0
     """Requests answered without a bid because `tmax` was over."""
+    shed: int = 0
+    """Requests turned away unread because the event loop was late."""
     told_wins: int = 0
     """Win notices (`nurl`), which spend nothing."""
     bad_notices: int = 0
-    """Notices that were unreadable, forged, too old, or above the bid."""
+    """Notices that were unreadable, forged, too old, or at a price the bid did not allow."""
+    events: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("impression", *EVENTS), 0))
+    """What browsers and players say they have shown."""
 
 
 class Service:
@@ -62,17 +74,21 @@ class Service:
         signer: Signer,
         *,
         currency: str,
-        seat: str = "bidlab",
         allowance_s: float = 0.01,
         public_url: str = "",
+        accounts: Accounts | None = None,
     ) -> None:
         self.desk = desk
+        self.accounts: Accounts = Memory(desk) if accounts is None else accounts
         self.traffic = Traffic()
         self.draining = False
+        self.campaigns: Campaigns | None = None
+        self.pulse = Pulse(math.inf)
+        self.answer_s = Histogram()
+        self.more_routes: Callable[[web.Application], None] = lambda app: None
         self.public_url = public_url
         self._signer = signer
         self._currency = currency
-        self._seat = seat
         self._allowance_s = allowance_s
 
     def app(self) -> web.Application:
@@ -80,9 +96,13 @@ class Service:
         app = web.Application(client_max_size=LARGEST_BODY)
         app.router.add_post("/openrtb2/bid", self.bid)
         # A HEAD must not bill: links are followed with it to see whether they work.
-        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss}", self.notice, allow_head=False)
+        app.router.add_get("/openrtb2/notice/{kind:win|billing|loss|click}", self.notice, allow_head=False)
+        app.router.add_post("/openrtb2/notice/{kind:click}", self.notice)  # what a browser's ping is
+        app.router.add_get("/openrtb2/event/{bid_id}/{name}", self.event, allow_head=False)
+        app.router.add_get("/openrtb2/notice/conversion", self.conversion, allow_head=False)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
+        self.more_routes(app)
         return app
 
     async def healthz(self, http: web.Request) -> web.Response:
@@ -95,114 +115,145 @@ class Service:
 
     async def bid(self, http: web.Request) -> web.Response:
         """Answer a bid request."""
+        if self.pulse.late:
+            self.traffic.shed += 1
+            return web.Response(status=204, headers=_HEADERS)
         came_s = time.monotonic()
         try:
-            request = decode_request(await read_body(http))
+            body = await read_body(http)
         except BodyRefused as refused:
             self.traffic.malformed += 1
             return web.Response(status=refused.status, headers=_HEADERS)
+        status, answer = self.reply(body, came_s, bool(http.query_string) and http.query.get("nbr") == "1")
+        return _http(http, status, answer)
+
+    def reply(self, body: bytes, came_s: float, say_why: bool) -> tuple[int, bytes]:
+        """Status and body of the answer to a request's body.
+
+        200 with the bids, or with the reason for none when *say_why*; else 204 or 400 and nothing. *came_s* is when the
+        request came, on the monotonic clock.
+        """
+        if self.pulse.late:
+            self.traffic.shed += 1
+            return 204, b""
+        try:
+            request = decode_request(body)
         except InvalidMessage:
             self.traffic.malformed += 1
-            return web.Response(status=400, headers=_HEADERS)
-        return _http(http, await self.answer(request, came_s))
+            return 400, b""
+        response = self.answer(request, came_s)
+        body = b"" if not response.seatbid and not say_why else encode_response(response)
+        self.answer_s.add(time.monotonic() - came_s)
+        return (200, body) if body else (204, body)
 
-    async def answer(self, request: BidRequest, came_s: float) -> BidResponse:
+    def answer(self, request: BidRequest, came_s: float) -> BidResponse:
         """Ask the desk, keep to `tmax` (counted from *came_s* on the monotonic clock), and sign what is offered."""
         limit_ms = tmax_ms(request)
-        deadline_s = float("inf") if limit_ms is None else came_s + limit_ms / 1000.0 - self._allowance_s
-        nbr = self._refusal(request, deadline_s)
+        deadline_s = math.inf if limit_ms is None else came_s + limit_ms / 1000.0 - self._allowance_s
+        nbr = self._refusal(deadline_s)
         if nbr is not None:
             return BidResponse(request.id, cur=self._currency, nbr=nbr)
-        problems = dict(native_problems(request))
-        if problems:
-            sound = [imp for i, imp in enumerate(request.imp) if i not in problems]
-            request = msgspec.structs.replace(request, imp=sound)
-        response = await self.desk.bid(request)
-        if response.seatbid:
-            response = await self._offered(request, response, deadline_s)
-        if problems:
-            ext = ResponseExt([str(problem) for problem in problems.values()])
-            response = msgspec.structs.replace(response, ext=ext)
+        response = self.desk.answer(request, self._links if request.test != 1 else _no_links)
+        if response.seatbid and time.monotonic() >= deadline_s:
+            return self._too_late(response)
         return response
 
-    def _refusal(self, request: BidRequest, deadline_s: float) -> NoBidReason | None:
+    def _refusal(self, deadline_s: float) -> NoBidReason | None:
         """Why the desk need not be asked."""
         if self.draining:
             return NoBidReason.TECHNICAL_ERROR
         if time.monotonic() >= deadline_s:
             self.traffic.late += 1
             return NoBidReason.INSUFFICIENT_TIME
-        if request.cur and self._currency not in request.cur:
-            return NoBidReason.UNKNOWN_ERROR
-        shut_out = request.wseat and self._seat not in request.wseat
-        if shut_out or (request.bseat and self._seat in request.bseat):
-            return NoBidReason.UNKNOWN_ERROR
         return None
 
-    async def _offered(self, request: BidRequest, response: BidResponse, deadline_s: float) -> BidResponse:
-        """The bids that may be sent, signed; what is not sent, or only tried out, gives back what it holds."""
-        late = time.monotonic() >= deadline_s
-        self.traffic.late += late
-        private = {imp.id for imp in request.imp if imp.pmp is not None and imp.pmp.private_auction == 1}
-        kept: list[Bid] = []
+    def _too_late(self, response: BidResponse) -> BidResponse:
+        """No bids, and what they held given back."""
+        self.traffic.late += 1
         for bid in response.seatbid[0].bid:
-            sent = not late and (bid.dealid is not None or bid.impid not in private)
-            if not sent or request.test == 1:
-                await self.desk.notice(Loss(bid.id, LossReason.OPPORTUNITY_EXPIRED))
-            if sent:
-                kept.append(bid if request.test == 1 else self._signed(bid))
-        if kept:
-            return BidResponse(response.id, [SeatBid(kept, self._seat)], response.cur)
-        nbr = NoBidReason.INSUFFICIENT_TIME if late else NoBidReason.UNKNOWN_ERROR
-        return BidResponse(response.id, cur=response.cur, nbr=nbr)
+            self.desk.give_up(bid.id)
+        return BidResponse(response.id, cur=response.cur, nbr=NoBidReason.INSUFFICIENT_TIME)
 
-    def _signed(self, bid: Bid) -> Bid:
-        """The bid with its notice URLs."""
-        queries, notices = self._signer.queries(bid.id, REMEMBER_S), f"{self.public_url}/openrtb2/notice"
-        return msgspec.structs.replace(
-            bid,
-            nurl=f"{notices}/win?{queries[Kind.WIN]}",
-            burl=f"{notices}/billing?{queries[Kind.BILLING]}",
-            lurl=f"{notices}/loss?{queries[Kind.LOSS]}",
+    def rehearsed(self, bid_id: str) -> Links:
+        """The addresses of a bid that was never made: what they cost and how long they are."""
+        return self._addresses(bid_id, Ticket(bid_id, 0, 0, 0, 0, 0, 0, 0))
+
+    def _links(self, bid_id: str) -> Links:
+        """The addresses of a bid."""
+        return self._addresses(bid_id, self.accounts.ticket(bid_id))
+
+    def _addresses(self, bid_id: str, ticket: Ticket) -> Links:
+        queries = self._signer.queries(ticket, REMEMBER_S)
+        base = f"{self.public_url}/openrtb2"
+        notices = f"{base}/notice"
+        return Links(
+            nurl=f"{notices}/win?{queries.win}",
+            burl=f"{notices}/billing?{queries.billing}",
+            lurl=f"{notices}/loss?{queries.loss}",
+            seen=f"{base}/event/{bid_id}/impression",
+            event=f"{base}/event/{bid_id}/",
+            click=f"{notices}/click?{queries.click}",
         )
 
     async def notice(self, http: web.Request) -> web.Response:
         """Take in a notice; one that is forged, altered, too old or a repetition changes nothing."""
+        kind = Kind(http.match_info["kind"])
+        return await self._answered(lambda: self._heard(kind, http.query))
+
+    async def conversion(self, http: web.Request) -> web.Response:
+        """Take in a conversion an advertiser has signed."""
+        return await self._answered(lambda: self.accounts.hear_conversion(self._signer.conversion(http.query)))
+
+    async def _answered(self, hearing: Callable[[], Awaitable[Heard]]) -> web.Response:
         try:
-            heard = await self._heard(Kind(http.match_info["kind"]), http.query)
+            heard = await hearing()
         except NoticeError as refused:
             self.traffic.bad_notices += 1
             return web.Response(status=refused.status)
+        except MoneyError:
+            self.traffic.bad_notices += 1
+            return web.Response(status=400)
         return web.Response(status=_HEARD[heard])
 
     async def _heard(self, kind: Kind, query: Mapping[str, str]) -> Heard:
-        bid_id = self._signer.bid_id(kind, query)
-        if kind is Kind.LOSS:
-            return await self.desk.notice(Loss(bid_id, _loss_reason(query)))
-        price_cpm = _price_cpm(query)
-        made = self.desk.made(bid_id)
-        if made is None:
-            return Heard.UNKNOWN
-        if price_nanos(price_cpm) > made.bid_nanos:
+        ticket = self._signer.ticket(kind, query)
+        price_cpm = _price_cpm(query) if kind in (Kind.WIN, Kind.BILLING) else 0.0
+        if kind in (Kind.WIN, Kind.BILLING) and not _believable(price_cpm, ticket):
             # The desk would dispute the win for good; but the price is the one part anybody can alter.
             self.traffic.bad_notices += 1
             return Heard.REFUSED
-        if kind is Kind.WIN:
-            self.traffic.told_wins += 1
-            return Heard.BOOKED
-        return await self.desk.notice(Billing(bid_id, price_cpm))
+        heard = await self.accounts.hear(kind, ticket, price_cpm, _loss_reason(query))
+        self.traffic.told_wins += kind is Kind.WIN and heard is Heard.BOOKED
+        return heard
+
+    async def event(self, http: web.Request) -> web.Response:
+        """Count what a player or a browser says it has shown: neither signed nor believed, so nothing is spent."""
+        name = http.match_info["name"]
+        if name not in self.traffic.events:
+            return web.Response(status=404)
+        self.traffic.events[name] += 1
+        return web.Response(status=204, headers={"Access-Control-Allow-Origin": "*"})
 
 
-def _http(http: web.Request, response: BidResponse) -> web.Response:
-    """200 with the bids, or with the reason when it was asked for; else 204."""
-    if not response.seatbid and (not http.query_string or http.query.get("nbr") != "1"):
-        return web.Response(status=204, headers=_HEADERS)
-    body = encode_response(response)
+def _believable(price_cpm: float, ticket: Ticket) -> bool:
+    """Nobody pays more than the bid, and nothing is sold below its floor."""
+    return ticket.floor_nanos <= price_nanos(price_cpm) <= ticket.bid_nanos
+
+
+def _no_links(bid_id: str) -> Links:
+    """A trial calls nobody."""
+    return SILENT
+
+
+def _http(http: web.Request, status: int, body: bytes) -> web.Response:
+    """The answer as HTTP, packed where that is worth it and wanted."""
+    if not body:
+        return web.Response(status=status, headers=_HEADERS)
     headers = {**_HEADERS, "Content-Type": "application/json"}
     if len(body) >= WORTH_PACKING and "gzip" in http.headers.get("Accept-Encoding", "").lower():
         body = gzip.compress(body, 1)
         headers["Content-Encoding"] = "gzip"
-    return web.Response(body=body, headers=headers)
+    return web.Response(status=status, body=body, headers=headers)
 
 
 def _price_cpm(query: Mapping[str, str]) -> float:

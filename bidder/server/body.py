@@ -13,13 +13,13 @@ LARGEST_BODY = 1 << 20
 """Bytes, packed and unpacked. The largest real requests are some tens of kB."""
 SLOWEST_BODY_S = 10.0
 """After this long a client that still sends is given up."""
-_TYPES = ("application/json", "text/plain", "application/octet-stream")
+TYPES = ("application/json", "text/plain", "application/octet-stream")
 """Browsers send text/plain to avoid a preflight; the last stands for no type at all."""
 
 
 async def read_body(http: web.Request) -> bytes:
     """The unpacked body; raises `BodyRefused` with 400, 408, 413 or 415."""
-    if http.content_type not in _TYPES:
+    if http.content_type not in TYPES:
         raise BodyRefused(415, f"{http.content_type} is not JSON")
     encoding = http.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):

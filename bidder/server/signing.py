@@ -1,69 +1,167 @@
-"""Notice URLs nobody can make up: bid and expiry signed with HMAC-SHA512, each kind with its own part of the digest.
+"""Notice URLs nobody can make up: a bid's ticket and expiry signed with HMAC-SHA512, each kind with its own part of
+the digest; conversions signed by the advertiser's server with a key of their own.
 
-Times are Unix seconds. What the exchange fills in later (price, loss reason) cannot be signed; it is checked against
-the bid instead.
+Times are Unix seconds. What the exchange fills in later (price, loss reason) cannot be signed; the price is checked
+against the bid and its floor instead.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from enum import Enum
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from bidder.errors import NoticeExpired, NoticeForged, NoticeUnreadable
+from openrtb.notices import Conversion
 
-SIGNATURE_BYTES = 16
-"""Nobody guesses 128 bits. SHA-512 gives four times as many: one digest signs all kinds, and none tells of another."""
+SIGNATURE_BYTES = 15
+"""Nobody guesses 120 bits. SHA-512 gives four times as many: one digest signs all kinds, and none tells of another."""
+LETTERS = 20
+"""Of a signature in base64: a multiple of three bytes, so that the digest is encoded in one go."""
 
 
 class Kind(Enum):
-    """What a notice is about, as in its path, and the macro the exchange fills in."""
+    """What a notice is about, as in its path."""
 
     WIN = "win"
     BILLING = "billing"
     LOSS = "loss"
+    CLICK = "click"
 
 
-_MACROS = {Kind.WIN: "p=${AUCTION_PRICE}", Kind.BILLING: "p=${AUCTION_PRICE}", Kind.LOSS: "l=${AUCTION_LOSS}"}
-_PARTS = {kind: slice(k * SIGNATURE_BYTES, (k + 1) * SIGNATURE_BYTES) for k, kind in enumerate(Kind)}
+class Queries(NamedTuple):
+    """The queries of a bid's notice URLs, in the order of `Kind`."""
+
+    win: str
+    billing: str
+    loss: str
+    click: str
+
+
+_PARTS = {kind: slice(k * LETTERS, (k + 1) * LETTERS) for k, kind in enumerate(Kind)}
+_BLOCK = 128
+"""Bytes SHA-512 works on."""
+
+
+class Ticket(Struct, frozen=True, gc=False):
+    """A bid in its own notice URLs: enough to book it where nothing else is known of it.
+
+    `campaign_no` is the number the accounts know the campaign by, `made_ms` is cut to the millisecond below.
+    """
+
+    bid_id: str
+    campaign_no: int
+    person_ix: int
+    slot_ix: int
+    bid_nanos: int
+    floor_nanos: int
+    day_ix: int
+    made_ms: int
 
 
 class Signer:
-    """Makes and checks the queries of notice URLs. Without a key a random one: its notices end with the process."""
+    """Makes and checks the queries of notice URLs. Without a key a random one: its notices end with the process.
 
-    def __init__(self, clock: Callable[[], float], key: bytes | None = None) -> None:
+    *conversion_key* is what advertisers sign with; without one no conversion is believed.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], key: bytes | None = None, conversion_key: bytes | None = None
+    ) -> None:
         self._clock = clock
-        self._key = secrets.token_bytes(32) if key is None else key
+        inner, outer = _pads(secrets.token_bytes(32) if key is None else key)
+        self._inner, self._outer = hashlib.sha512(inner), hashlib.sha512(outer)
+        self._conversion_key = secrets.token_bytes(32) if conversion_key is None else conversion_key
 
-    def queries(self, bid_id: str, lives_s: float) -> dict[Kind, str]:
+    def queries(self, ticket: Ticket, lives_s: float) -> Queries:
         """The queries of a bid's notice URLs, good for *lives_s* seconds, macros included."""
-        expires = str(int(self._clock() + lives_s))
-        digest = self._digest(bid_id, expires)
-        return {kind: f"b={bid_id}&x={expires}&s={_signature(digest, kind)}&{_MACROS[kind]}" for kind in Kind}
+        expires, data = str(int(self._clock() + lives_s)), _packed(ticket)
+        signed = self._signatures(ticket.bid_id, expires, data)
+        beginning = f"b={ticket.bid_id}&x={expires}&d={data}&s="
+        return Queries(
+            f"{beginning}{signed[:20]}&p=${{AUCTION_PRICE}}",
+            f"{beginning}{signed[20:40]}&p=${{AUCTION_PRICE}}",
+            f"{beginning}{signed[40:60]}&l=${{AUCTION_LOSS}}",
+            f"{beginning}{signed[60:]}",
+        )
 
-    def bid_id(self, kind: Kind, query: Mapping[str, str]) -> str:
+    def ticket(self, kind: Kind, query: Mapping[str, str]) -> Ticket:
         """The bid a notice is about.
 
         Raises `NoticeUnreadable` when a part is missing, `NoticeForged` when the signature is not ours for this kind,
         bid and expiry, and `NoticeExpired`.
         """
         try:
-            bid_id, expires, given = query["b"], query["x"], query["s"]
+            bid_id, expires, data, given = query["b"], query["x"], query["d"], query["s"]
         except KeyError as missing:
             raise NoticeUnreadable(f"the notice has no parameter {missing}") from None
-        expected = _signature(self._digest(bid_id, expires), kind)
+        expected = self._signatures(bid_id, expires, data)[_PARTS[kind]]
+        self._check(expected, given, expires)
+        return Ticket(bid_id, *(int(number) for number in data.split(".")))
+
+    def conversion_query(self, conversion: Conversion, lives_s: float) -> str:
+        """The query of a conversion's URL: `i` id, `c` product, `u` user (empty: unknown), `v` value, `x` expiry, `s`.
+
+        The signature is the first 16 bytes, in URL-safe base64 without padding, of HMAC-SHA512 with the conversion key
+        over `i=…&c=…&u=…&v=…&x=…` as form-encoded.
+        """
+        expires = str(int(self._clock() + lives_s))
+        user = conversion.user_id or ""
+        return self._conversion_signed(conversion.id, conversion.product_id, user, repr(conversion.value), expires)
+
+    def conversion(self, query: Mapping[str, str]) -> Conversion:
+        """The conversion a notice tells of; raises as `ticket` does."""
+        try:
+            told = [query[name] for name in "icuvx"]
+            given = query["s"]
+        except KeyError as missing:
+            raise NoticeUnreadable(f"the notice has no parameter {missing}") from None
+        self._check(self._conversion_signed(*told).rpartition("=")[2], given, told[4])
+        try:
+            value = float(told[3])
+        except ValueError:
+            raise NoticeUnreadable("the value is no number") from None
+        return Conversion(told[0], told[1], told[2] or None, value)
+
+    def _check(self, expected: str, given: str, expires: str) -> None:
         if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogateescape")):
-            raise NoticeForged("the notice is not signed by this bidder")
-        if self._clock() > int(expires):
+            raise NoticeForged("the notice is not signed for this bidder")
+        if not expires.isascii() or not expires.isdigit():  # an advertiser signs what it likes
+            raise NoticeUnreadable("the expiry is no Unix time")
+        if self._clock() > int(expires[:20]):
             raise NoticeExpired("the notice is too old")
-        return bid_id
 
-    def _digest(self, bid_id: str, expires: str) -> bytes:
-        # Neither part of what we sign holds a line break; one in a forged query changes nothing, as it is not ours.
-        return hmac.digest(self._key, f"{bid_id}\n{expires}".encode("utf-8", "surrogateescape"), "sha512")
+    def _signatures(self, bid_id: str, expires: str, data: str) -> str:
+        """The signatures of all kinds, one after the other: HMAC (RFC 2104) over hashes that have seen the key."""
+        # No part of what we sign holds a line break; one in a forged query changes nothing, as it is not ours.
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{bid_id}\n{expires}\n{data}".encode("utf-8", "surrogateescape"))
+        outer.update(inner.digest())
+        return base64.urlsafe_b64encode(outer.digest()[: len(Kind) * SIGNATURE_BYTES]).decode()
+
+    def _conversion_signed(self, *told: str) -> str:
+        # Encoded again, so that no value can spill over into the next.
+        text = urlencode(list(zip("icuvx", told, strict=True)), errors="surrogateescape")
+        digest = hmac.digest(self._conversion_key, text.encode(), "sha512")
+        signature = base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+        return f"{text}&s={signature}"
 
 
-def _signature(digest: bytes, kind: Kind) -> str:
-    return base64.urlsafe_b64encode(digest[_PARTS[kind]]).rstrip(b"=").decode()
+def _packed(ticket: Ticket) -> str:
+    return (
+        f"{ticket.campaign_no}.{ticket.person_ix}.{ticket.slot_ix}.{ticket.bid_nanos}.{ticket.floor_nanos}"
+        f".{ticket.day_ix}.{ticket.made_ms}"
+    )
+
+
+def _pads(key: bytes) -> tuple[bytes, bytes]:
+    """What the inner and the outer hash of HMAC-SHA512 begin with."""
+    padded = (key if len(key) <= _BLOCK else hashlib.sha512(key).digest()).ljust(_BLOCK, b"\0")
+    return bytes(byte ^ 0x36 for byte in padded), bytes(byte ^ 0x5C for byte in padded)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dmp.activation import deactivate
 from dmp.consent import STORAGE, Ledger, region_default
 from dmp.errors import SourceError
-from dmp.identifiers import KINDS
+from dmp.identifiers import KINDS, second_hash
 from dmp.sources import cells
 from dmp.sources.declaration import Source, load_source
 from dmp.sources.readers import Chunk, FileForm, read_chunks
@@ -56,7 +56,7 @@ def import_source(store: Store, declaration: Path, now_s: float | None = None) -
                         f"`bidlab dmp withdraw {source.source}` first"
                     )
                 return ImportResult(batch, repeated=True)
-        ledger = Ledger(store.decisions(catalog))
+        ledger = Ledger(store.decisions(catalog, latest=True))
         folder = store.partial(f"{source.source}-{content[:12]}-{catalog.revision}")
         moment = time.time() if now_s is None else now_s
         totals = _Importing(source, ledger, folder, moment).run(path)
@@ -71,10 +71,10 @@ def import_source(store: Store, declaration: Path, now_s: float | None = None) -
             **totals,
         )
         catalog.batches.append(batch)
-        consent = store.table(batch, "consent")
-        refused = consent["refused"].to_numpy()
-        for mask in np.unique(refused[refused != 0]).tolist():
-            deactivate(store, consent["key"].to_numpy()[refused == mask], mask)
+        for part in store.chunks(batch, "consent", ["key", "refused"]):
+            refused = part["refused"].to_numpy()
+            for mask in np.unique(refused[refused != 0]).tolist():
+                deactivate(store, part["key"].to_numpy()[refused == mask], mask)
     return ImportResult(batch, repeated=False)
 
 
@@ -336,7 +336,10 @@ class _Importing:
         self, kind: str, values: pa.StringArray, keys: NDArray[np.uint64], valid: NDArray[np.bool_]
     ) -> None:
         rows = np.flatnonzero(valid)
-        found, once = np.unique(keys[rows], return_index=True)
+        found, once, inverse = np.unique(keys[rows], return_index=True, return_inverse=True)
+        check = second_hash(values if len(rows) == len(values) else values.take(pa.array(rows)))
+        if np.any(check != check[once][inverse]):
+            raise SourceError(f"{self.source.source}: two identifiers share one key; this file cannot be imported")
         kinds = np.full(len(found), KINDS.index(kind), np.uint8)
         table = pa.table([found, kinds, values.take(pa.array(rows[once]))], schema=IDENTIFIERS)
         self._writers["identifiers"].write_table(table)

@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path("audience")
 
 
-def _command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose audience errors and Ctrl-C become messages."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +40,7 @@ def _command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return register
 
 
-@_command("import")
+@command("import")
 def import_file(
     source: Annotated[Path, typer.Argument(metavar="SOURCE.yaml", help="Declaration of the source.")],
     store: Folder = HOME,
@@ -79,7 +79,7 @@ def _user(who: str | None) -> str:
         return "unknown"
 
 
-@_command("explain")
+@command("explain")
 def explain_person(
     identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE", help="For example cookie:abc.")],
     store: Folder = HOME,
@@ -117,7 +117,7 @@ def _hidden(identifier: str) -> str:
     return f"{int(key_of(*parse_identifier(identifier))):016x}"
 
 
-@_command("match")
+@command("match")
 def match_sources(
     store: Folder = HOME,
     threshold: Threshold = 1.0,
@@ -132,10 +132,10 @@ def match_sources(
 
     audience = open_audience(Store(store), STORAGE, Reader(_user(who), "match report"), threshold)
     rows = [row._asdict() for row in match_report(audience.graph, audience.catalog)]
-    _show(rows, as_json)
+    show(rows, as_json)
 
 
-@_command("withdraw")
+@command("withdraw")
 def withdraw(
     source: Annotated[str, typer.Argument(help="Name of the source.")],
     store: Folder = HOME,
@@ -153,12 +153,13 @@ SegmentFilePath = Annotated[Path, typer.Option("--segments", metavar="FILE", hel
 SEGMENTS = Path("segments.yaml")
 
 
-def _evaluated(store: Path, segments: Path, threshold: float, who: str | None, why: str) -> tuple[Any, Any, Any]:
+def evaluated(store: Path, segments: Path, threshold: float, who: str | None, why: str) -> tuple[Any, Any, Any]:
     """The segment file, the audience opened for its purposes, and bool[persons] per segment; notes go to stderr."""
     from dmp.audience import Reader, open_audience
     from dmp.consent import mask_of
+    from dmp.evidence import Evidence
     from dmp.rules import load_segments
-    from dmp.segments import Evidence, evaluate
+    from dmp.segments import evaluate
     from dmp.store import Store
     from dmp.taxonomy import check_names
 
@@ -173,7 +174,8 @@ def _evaluated(store: Path, segments: Path, threshold: float, who: str | None, w
     return file, opened, members
 
 
-def _chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+def chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+    """The named segments (all, when none is named); raises `SegmentError` for an unknown one."""
     from dmp.errors import SegmentError
 
     for name in names or []:
@@ -182,7 +184,7 @@ def _chosen(members: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
     return {name: members[name] for name in names} if names else members
 
 
-@_command("segments")
+@command("segments")
 def list_segments(
     segments: SegmentFilePath = SEGMENTS,
     store: Folder = HOME,
@@ -191,7 +193,7 @@ def list_segments(
     as_json: AsJson = False,
 ) -> None:
     """List the segments with their sizes, and what share of the people who allow it they are."""
-    file, opened, members = _evaluated(store, segments, threshold, who, "segments")
+    file, opened, members = evaluated(store, segments, threshold, who, "segments")
     people = opened.graph.persons
     rows = [
         {
@@ -204,10 +206,10 @@ def list_segments(
         }
         for name, flags in members.items()
     ]
-    _show(rows, as_json)
+    show(rows, as_json)
 
 
-@_command("size")
+@command("size")
 def size(
     names: Annotated[list[str] | None, typer.Argument(metavar="[SEGMENT]...", help="Missing: all.")] = None,
     segments: SegmentFilePath = SEGMENTS,
@@ -219,12 +221,12 @@ def size(
     """Count the persons of segments, of each and of all together."""
     from dmp.answers import union_reach
 
-    _, opened, members = _evaluated(store, segments, threshold, who, "size")
-    rows = union_reach(_chosen(members, names), opened.graph)
-    _show([{"segment": row["segment"], "persons": row["person"]} for row in rows], as_json)
+    _, opened, members = evaluated(store, segments, threshold, who, "size")
+    rows = union_reach(chosen(members, names), opened.graph)
+    show([{"segment": row["segment"], "persons": row["person"]} for row in rows], as_json)
 
 
-@_command("reach")
+@command("reach")
 def reach(
     names: Annotated[list[str] | None, typer.Argument(metavar="[SEGMENT]...", help="Missing: all.")] = None,
     segments: SegmentFilePath = SEGMENTS,
@@ -236,11 +238,11 @@ def reach(
     """Count segments in cookies, devices, persons and households, nobody twice; * is all together."""
     from dmp.answers import union_reach
 
-    _, opened, members = _evaluated(store, segments, threshold, who, "reach")
-    _show(union_reach(_chosen(members, names), opened.graph), as_json)
+    _, opened, members = evaluated(store, segments, threshold, who, "reach")
+    show(union_reach(chosen(members, names), opened.graph), as_json)
 
 
-@_command("overlap")
+@command("overlap")
 def overlap(
     names: Annotated[list[str] | None, typer.Argument(metavar="[SEGMENT]...", help="Missing: all.")] = None,
     segments: SegmentFilePath = SEGMENTS,
@@ -253,26 +255,26 @@ def overlap(
     """Count the persons each two segments share."""
     from dmp.answers import overlap
 
-    _, _, members = _evaluated(store, segments, threshold, who, "overlap")
-    chosen = _chosen(members, names)
-    counts = overlap(chosen)
+    _, _, members = evaluated(store, segments, threshold, who, "overlap")
+    picked = chosen(members, names)
+    counts = overlap(picked)
     if picture is not None:
         from experiments.audience_plot import plot_overlap
 
         try:
-            plot_overlap(list(chosen), counts, picture)
+            plot_overlap(list(picked), counts, picture)
         except (OSError, ValueError) as error:
             raise AudienceFault(f"{picture}: cannot be written ({error}); name a .png in a folder of yours") from None
-    _show(
+    show(
         [
-            {"segment": name, **dict(zip(chosen, row, strict=True))}
-            for name, row in zip(chosen, counts.tolist(), strict=True)
+            {"segment": name, **dict(zip(picked, row, strict=True))}
+            for name, row in zip(picked, counts.tolist(), strict=True)
         ],
         as_json,
     )
 
 
-@_command("activate")
+@command("activate")
 def activate_segments(
     segments: SegmentFilePath = SEGMENTS,
     store: Folder = HOME,
@@ -283,12 +285,12 @@ def activate_segments(
     from dmp.activation import activate
     from dmp.consent import mask_of
 
-    file, opened, members = _evaluated(store, segments, threshold, who, "activate")
+    file, opened, members = evaluated(store, segments, threshold, who, "activate")
     version = activate(opened, members, mask_of(file.purposes))
     print(f"{version}: {opened.graph.persons:,} persons, {len(members)} segments")
 
 
-@_command("taxonomy")
+@command("taxonomy")
 def import_taxonomy(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="IAB Tech Lab's table (TSV, gzip too).")],
     store: Folder = HOME,
@@ -302,7 +304,7 @@ def import_taxonomy(
     print(f"{len(taxonomy.tiers):,} nodes in {len(taxonomy.children(0))} trees")
 
 
-@_command("consent")
+@command("consent")
 def consent(
     identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
     allow: Annotated[str, typer.Option("--allow", help="Purposes with commas between, or all.")] = "",
@@ -323,7 +325,7 @@ def consent(
     print(f"entered for {count} {'identity' if count == 1 else 'identities'}")
 
 
-@_command("export")
+@command("export")
 def export(
     identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
     store: Folder = HOME,
@@ -339,7 +341,7 @@ def export(
     print(json.dumps(export_person(opened, identifier), indent=2, ensure_ascii=False))
 
 
-@_command("erase")
+@command("erase")
 def erase(
     identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
     store: Folder = HOME,
@@ -353,7 +355,7 @@ def erase(
     print(f"{count} {'identity' if count == 1 else 'identities'} erased")
 
 
-@_command("compact")
+@command("compact")
 def compact(store: Folder = HOME, who: Who = None) -> None:
     """Remove from the files everybody who does not allow storage."""
     from dmp.rights import compact
@@ -362,7 +364,7 @@ def compact(store: Folder = HOME, who: Who = None) -> None:
     print(f"{compact(Store(store), _user(who)):,} identities removed")
 
 
-def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+def show(rows: list[dict[str, Any]], as_json: bool) -> None:
     """A table for people (TSV in a pipe), or JSON."""
     if as_json:
         print(json.dumps(rows))
@@ -378,10 +380,12 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-@_command("demo")
+@command("demo")
 def demo(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the files.")]) -> None:
     """Write four small made-up sources and a segment file to try with."""
     from dmp.demo import write_demo

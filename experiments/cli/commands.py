@@ -13,25 +13,49 @@ from experiments.errors import Interrupted
 
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
+    from experiments.cli import audience_models, audience_study  # noqa: F401  their commands join those of `audience`
+    from experiments.cli.allocate import allocate
     from experiments.cli.audience import audience
+    from experiments.cli.exchange import page
+    from experiments.cli.exchange import serve as serve_exchange
+    from experiments.cli.explain import explain
+    from experiments.cli.funds import forecast, reconcile
     from experiments.cli.init import init
+    from experiments.cli.load import load
     from experiments.cli.market import floors, market, ways
+    from experiments.cli.measure import measure
     from experiments.cli.replay import replay
+    from experiments.cli.romi import romi
     from experiments.cli.run import run
     from experiments.cli.serve import serve
+    from experiments.cli.sweep import sweep
     from experiments.cli.validate import validate
+    from experiments.cli.verify import verify
 
     app.command("init")(_interruptible(init))
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
+    app.command("romi")(_interruptible(romi))
+    app.command("forecast")(_interruptible(forecast))
+    app.command("reconcile")(_interruptible(reconcile))
+    app.command("allocate")(_interruptible(allocate))
+    app.command("sweep")(_interruptible(sweep))
     app.command("replay")(_interruptible(replay))
     market.command("ways")(_interruptible(ways))
     market.command("floors")(_interruptible(floors))
     app.add_typer(market, name="market")
+    app.command("explain")(_interruptible(explain))
+    app.command("load")(_interruptible(load))
     app.add_typer(audience, name="dmp")
+    app.add_typer(measure, name="measure")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)
     bidder.command("serve")(_interruptible(serve))
+    bidder.command("verify")(_interruptible(verify))
     app.add_typer(bidder, name="bidder")
+    exchange = typer.Typer(help="The exchange as a service.", no_args_is_help=True)
+    exchange.command("serve")(_interruptible(serve_exchange))
+    exchange.command("page")(_interruptible(page))
+    app.add_typer(exchange, name="exchange")
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

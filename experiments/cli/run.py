@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.interrupts import held_interrupts
+from experiments.errors import RunError
 
 if TYPE_CHECKING:
     from experiments.drivers.batch import Progress
@@ -25,7 +26,8 @@ def run(
         list[str] | None, typer.Option("--set", help="Change one setting: campaigns.launch.budget.total=5000.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the scenario's.")] = None,
-    driver: Annotated[str | None, typer.Option(help="batch or events, instead of the scenario's.")] = None,
+    driver: Annotated[str | None, typer.Option(help="batch, events or live, instead of the scenario's.")] = None,
+    bidder: Annotated[str | None, typer.Option(help="With the driver live: where bid requests go.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
     report: Annotated[bool, typer.Option(help="Write report.html and the plots.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -40,10 +42,15 @@ def run(
     changes += [f"seed={seed}"] if seed is not None else []
     changes += [f"driver={driver}"] if driver is not None else []
     plan = load(scenario, changes)
+    if bidder is not None and plan.driver != "live":
+        raise RunError(f"--bidder {bidder}: only the driver live asks a bidder at a URL; add --driver live")
+    if bidder is not None and not bidder.startswith(("http://", "https://")):
+        raise RunError(f"--bidder {bidder}: must begin with http:// or https://")
+    again = "" if bidder is None else f" --bidder {bidder}"
     path = run_path(out, plan.name, datetime.now())
     with RunDirectory(path) as directory:
         with held_interrupts() as check, _progress_bar(plan, check) as progress:
-            outcome = run_scenario(plan, f"bidlab run {path / 'scenario.yaml'}", progress)
+            outcome = run_scenario(plan, f"bidlab run {path / 'scenario.yaml'}{again}", progress, bidder)
         directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
     summary = summarise(outcome.tables, plan.currency)
     if as_json:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.errors import RunError
+from experiments.errors import BidlabError, RunError
 from openrtb.money import nanos_to_units
 
 if TYPE_CHECKING:
-    from bidder.plan import CampaignPlan
+    from bidder.plan import CampaignPlan, Directory
     from bidder.server.app import Service
+    from bidder.server.capture import Capture
+    from bidder.server.serve import WallClock
+    from bidder.server.state import State
+    from experiments.setting import Setting
+
+
+SHORTEST_TOKEN = 16
+"""Characters."""
 
 
 def serve(
@@ -26,68 +37,264 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8080,
     public_url: Annotated[str, typer.Option(help="How exchanges reach us, for notice URLs.")] = "",
     network_ms: Annotated[float, typer.Option(help="Part of tmax the network needs (ms).")] = 10.0,
+    vendor_id: Annotated[int | None, typer.Option(min=1, help="Our number in the global vendor list.")] = None,
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
+    state: Annotated[Path | None, typer.Option(help="Folder that keeps money and notices across restarts.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port; needs --state.")] = 1,
+    shed_ms: Annotated[
+        float, typer.Option(help="Turn requests away while the event loop is later than this (ms).")
+    ] = 50.0,
+    admin_token_file: Annotated[
+        Path | None, typer.Option(help="File with the token for /admin; without it there is no /admin.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="Log from here on: debug, info, warning or error.")] = "warning",
+    capture: Annotated[Path | None, typer.Option(help="Write down every call and decision; not with --state.")] = None,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
-    from bidder.desk import Desk
-    from bidder.errors import ServeError
-    from bidder.server.app import Service
-    from bidder.server.serve import WallClock, run
-    from bidder.server.serve import serve as serve_http
-    from bidder.server.signing import Signer
-    from experiments.scenario.loader import load
-    from experiments.setting import make_ready
+    from bidder.errors import BidderError
+    from bidder.server.logs import LEVELS, log_to_stderr
 
-    for option, value in (("--network-ms", network_ms), ("--drain-s", drain_s)):
+    for option, value in (("--network-ms", network_ms), ("--drain-s", drain_s), ("--shed-ms", shed_ms)):
         if not 0.0 <= value < math.inf:
             raise RunError(f"{option} {value}: must be a number from 0")
     if public_url and not public_url.startswith(("http://", "https://")):
         raise RunError(f"--public-url {public_url}: must begin with http:// or https://")
-    plan = load(scenario, list(overrides or []))
-    setting = make_ready(plan)
-    clock = WallClock()
-    desk = Desk(
+    if workers > 1 and state is None:
+        raise RunError(f"--workers {workers}: workers share their budgets on disk; say where with --state FOLDER")
+    if log_level not in LEVELS:
+        raise RunError(f"--log-level {log_level}: must be one of {', '.join(LEVELS)}")
+    token = "" if admin_token_file is None else _token(admin_token_file)
+    if capture is not None and (state is not None or token):
+        raise RunError(
+            f"--capture {capture}: a capture begins with fresh books and keeps its campaigns; leave out --state and "
+            "--admin-token-file"
+        )
+    options = Options(
+        *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
+        *(shed_ms / 1000.0, token, log_level, vendor_id, capture),
+    )
+    log_to_stderr(log_level)
+    try:
+        print(_serve(state, options), flush=True)
+    except BidderError as error:
+        raise RunError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to serve, and how. Times in s."""
+
+    scenario: str
+    overrides: tuple[str, ...]
+    host: str
+    port: int
+    public_url: str
+    allowance_s: float
+    drain_s: float
+    workers: int
+    shed_s: float
+    token: str
+    log_level: str
+    vendor_id: int | None = None
+    capture: Path | None = None
+
+
+def _token(path: Path) -> str:
+    """The token in the file."""
+    try:
+        token = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise RunError(f"--admin-token-file {path}: cannot be read ({reason})") from None
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise RunError(
+            f"--admin-token-file {path}: needs one line of {SHORTEST_TOKEN} or more ASCII characters without spaces"
+        )
+    return token
+
+
+def _serve(folder: Path | None, options: Options) -> str:
+    """Serve to the end; returns what was done."""
+    from experiments.scenario.loader import load
+    from experiments.setting import make_ready
+
+    setting = make_ready(load(options.scenario, list(options.overrides)))
+    state = None if folder is None else _state(setting, folder)
+    say = f"{setting.scenario.name} bids at"
+    if options.workers > 1:
+        assert state is not None
+        return _serve_together(setting, state, options, say)
+    record = None if options.capture is None else _capture(setting, options.capture, options.vendor_id)
+    service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker(), record)
+    try:
+        _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
+    finally:
+        if record is not None:
+            record.close()
+    assert service.campaigns is not None
+    plans, spent = service.campaigns.plans, service.desk.book.campaigns["spent_nanos"].tolist()
+    return _summary(
+        _counts(service),
+        plans,
+        dict(zip((plan.campaign_id for plan in plans), spent, strict=True)),
+        setting.scenario.currency,
+    )
+
+
+def _serve_together(setting: Setting, state: State, options: Options, say: str) -> str:
+    """Serve with several processes."""
+    from bidder.server.logs import log_to_stderr
+    from bidder.server.serve import address_of, compile_kernels
+    from bidder.server.workers import Crew, Voice, reserve_port
+
+    kept = reserve_port(options.host, options.port)
+    shared = replace(options, port=kept.getsockname()[1])
+    compile_kernels(make_service(setting, None, shared, 0)[0].desk.book)  # once, for all of them
+
+    def work(number: int, voice: Voice) -> None:
+        log_to_stderr(options.log_level, number)
+        service, clock = make_service(setting, state, shared, number)
+
+        def ready(address: str) -> None:
+            crew.settle_in(voice)
+
+        _run(service, clock, setting, shared, ready)
+        voice.counted(_counts(service))
+
+    crew = Crew(options.workers, work, state.new_worker, state.bury)
+    address = address_of(shared.host, shared.port)
+    with kept:
+        crew.run(lambda: print(f"{say} {address}/openrtb2/bid", flush=True))
+    return _summary(crew.counts, setting.plans, state.spent(), setting.scenario.currency)
+
+
+def _run(service: Service, clock: WallClock, setting: Setting, options: Options, ready: Callable[[str], None]) -> None:
+    from bidder.server.serve import run, serve
+
+    run(
+        serve(
+            service,
+            clock,
+            host=options.host,
+            port=options.port,
+            tick_s=setting.scenario.tick_s,
+            drain_s=options.drain_s,
+            ready=ready,
+            shared_port=options.workers > 1,
+        )
+    )
+
+
+def _state(setting: Setting, folder: Path) -> State:
+    """The state folder, with what earlier processes left and today's budgets."""
+    from bidder.server.state import State, market_of
+    from experiments.compile_market import start_offsets
+
+    start = start_offsets(setting.scenario)
+    market = market_of(setting.directory, setting.world.people_count, start)
+    state = State(folder, market, start_of_day_s=start[1], hold_s=setting.scenario.wire.reservation_s)
+    state.begin(setting.plans)
+    return state
+
+
+def _capture(setting: Setting, path: Path, vendor_id: int | None) -> Capture:
+    """The file everything is written down in."""
+    from bidder.server.capture import Capture, Header
+    from experiments.scenario.loader import dump_yaml
+
+    return Capture(path, Header(dump_yaml(setting.scenario), vendor_id))
+
+
+def make_service(
+    setting: Setting, state: State | None, options: Options, worker: int, capture: Capture | None = None
+) -> tuple[Service, WallClock]:
+    """A worker's service and its clock: over accounts in memory, or over those of *state* under number *worker*."""
+    from bidder.desk import Desk
+    from bidder.server.app import Service
+    from bidder.server.campaigns import Campaigns
+    from bidder.server.control import Control
+    from bidder.server.durable import Durable
+    from bidder.server.metrics import samples_of
+    from bidder.server.serve import WallClock
+    from bidder.server.shedding import Pulse
+    from bidder.server.signing import Signer
+
+    scenario = setting.scenario
+    clock = WallClock(None if state is None else state.clock)
+    desk = (Desk if capture is None else capture.desk)(
         setting.new_book(),
         setting.plans,
         setting.directory,
         setting.audience,
         clock=clock,
-        reservation_s=plan.wire.reservation_s,
-        currency=plan.currency,
+        reservation_s=scenario.wire.reservation_s,
+        currency=scenario.currency,
+        vendor_id=options.vendor_id,
+        bid_prefix="" if state is None else f"{worker}-",
     )
+    keys = () if state is None else (state.notice_key, state.conversion_key)
+    durable = None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers)
     service = Service(
         desk,
-        Signer(time.time),
-        currency=plan.currency,
-        allowance_s=network_ms / 1000.0,
-        public_url=public_url.rstrip("/"),
+        Signer(time.time, *keys),
+        currency=scenario.currency,
+        allowance_s=options.allowance_s,
+        public_url=options.public_url,
+        accounts=durable,
     )
+    service.campaigns = Campaigns(
+        desk, service.accounts, setting.plans, setting.directory, clock, lambda: _campaigns_again(setting, options)
+    )
+    service.pulse = Pulse(options.shed_s or math.inf)
+    service.more_routes = Control(service, service.campaigns, options.token).add_to
+    if durable is not None:
+        durable.samples = lambda: samples_of(service)
+    return service, clock
+
+
+def _campaigns_again(setting: Setting, options: Options) -> tuple[Sequence[CampaignPlan], Directory]:
+    """The campaigns as the file has them now; raises `ReloadError`."""
+    from bidder.errors import ReloadError
+    from experiments.compile_buyer import compile_directory, compile_plans
+    from experiments.scenario.loader import load
+
+    if options.capture is not None:
+        raise ReloadError("a capture is written, which keeps its campaigns")
     try:
-        run(
-            serve_http(
-                service,
-                clock,
-                host=host,
-                port=port,
-                tick_s=plan.tick_s,
-                drain_s=drain_s,
-                ready=lambda address: print(f"{plan.name} bids at {address}/openrtb2/bid", flush=True),
-            )
-        )
-    except ServeError as error:
-        raise RunError(str(error)) from None
-    print(_summary(service, setting.plans, plan.currency), flush=True)
+        fresh = load(options.scenario, list(options.overrides))
+    except BidlabError as error:
+        raise ReloadError(str(error)) from None
+    old = setting.scenario
+    for part in ("start", "people", "segments", "currency", "wire"):
+        if getattr(fresh, part) != getattr(old, part):
+            raise ReloadError(f"{part} has changed; only campaigns can be reloaded: restart the service for the rest")
+    return compile_plans(fresh), compile_directory(fresh)
 
 
-def _summary(service: Service, plans: Sequence[CampaignPlan], currency: str) -> str:
+def _counts(service: Service) -> dict[str, int]:
+    """What came, by name."""
+    counts, traffic = service.desk.counts, service.traffic
+    return {
+        "requests": counts.requests,
+        "malformed": traffic.malformed,
+        "late": traffic.late,
+        "bids": counts.bids,
+        "wins": counts.wins,
+        "expired": counts.expired,
+        "bad_notices": traffic.bad_notices,
+    }
+
+
+def _summary(
+    counts: Mapping[str, int], plans: Sequence[CampaignPlan], spent_nanos: Mapping[str, int], currency: str
+) -> str:
     """What came and what was spent, by campaign."""
-    desk, traffic = service.desk, service.traffic
-    counts = desk.counts
+    n = defaultdict(int, counts)
     lines = [
-        f"{counts.requests:,} requests, {traffic.malformed:,} malformed, {traffic.late:,} too late; "
-        f"{counts.bids:,} bids, {counts.wins:,} billed, {counts.expired:,} expired, {traffic.bad_notices:,} bad notices"
+        f"{n['requests']:,} requests, {n['malformed']:,} malformed, {n['late']:,} too late; "
+        f"{n['bids']:,} bids, {n['wins']:,} billed, {n['expired']:,} expired, {n['bad_notices']:,} bad notices"
     ]
-    for c, plan in enumerate(plans):
-        spent = nanos_to_units(int(desk.book.campaigns["spent_nanos"][c]))
-        lines.append(f"{plan.campaign_id}: {spent:.9f} of {nanos_to_units(plan.total_nanos):,.2f} {currency}")
+    for plan in plans:
+        spent, total = nanos_to_units(spent_nanos[plan.campaign_id]), nanos_to_units(plan.total_nanos)
+        lines.append(f"{plan.campaign_id}: {spent:.9f} of {total:,.2f} {currency}")
     return "\n".join(lines)

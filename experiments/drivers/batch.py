@@ -84,6 +84,7 @@ class BatchRun:
             pending_size=np.zeros(1, np.int64),
             exposures=np.empty(rows_ahead(setting), EXPOSURE),
             purchases=np.zeros(4 * MOST_PER_CALL, PURCHASE),
+            units=setting.units,
             filled=np.zeros(3, np.int64),
         )
 

@@ -14,6 +14,7 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert, lose
 from exchange_sim.auction import clear
+from exchange_sim.identities import purchase_cookie
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
@@ -67,6 +68,8 @@ class Desk(NamedTuple):
     """EXPOSURE[]: filled from 0 on."""
     purchases: NDArray[np.void]
     """PURCHASE[]: filled from 0 on."""
+    units: NDArray[np.int64]
+    """int64[cookies]: the bidder's row of each cookie; int64[0]: the cookie's own number."""
     filled: NDArray[np.int64]
     """int64[3]: exposures and purchases filled so far (the caller empties the purchases and resets theirs); REACHED."""
 
@@ -86,7 +89,7 @@ def see(
     slot_ix = terms["slot_ix"][j]
     time_s = opps["time_s"][i]
     imps["now_s"][0] = time_s
-    imps["person_ix"][0] = opps["person_ix"][i] if opps["consent"][i] == 1 else -1
+    imps["person_ix"][0] = opps["buyer_ix"][i] if opps["consent"][i] == 1 else -1
     imps["floor_nanos"][0] = terms["floor_nanos"][j]
     imps["deal_floor_nanos"][0] = terms["deal_floor_nanos"][j]
     imps["deal_ix"][0] = terms["deal_ix"][j]
@@ -102,9 +105,12 @@ def see(
 
 
 @kernel
-def known_person(world: World, person_ix: int) -> int:
-    """The person as the bidder knows them: -1 without consent."""
-    return person_ix if world.homes["consent"][person_ix] == 1 else -1
+def known_person(world: World, units: NDArray[np.int64], product_ix: int, person_ix: int, time_s: float) -> int:
+    """Who bought, as the bidder numbers them by the cookie they bought with: -1 without consent."""
+    if world.homes["consent"][person_ix] != 1:
+        return -1
+    cookie_ix = purchase_cookie(world, product_ix, person_ix, time_s)
+    return units[cookie_ix] if units.shape[0] > 0 else cookie_ix
 
 
 @kernel
@@ -121,7 +127,8 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
         desk.purchases["product_ix"][at] = product_ix
         desk.purchases["auction_ix"][at] = desk.pending["auction_ix"][0]
         desk.purchases["caused_by_ix"][at] = desk.pending["campaign_ix"][0]
-        desk.purchases["attributed_ix"][at] = convert(book, product_ix, known_person(world, person_ix), value, due_s)
+        known_ix = known_person(world, desk.units, product_ix, person_ix, due_s)
+        desk.purchases["attributed_ix"][at] = convert(book, product_ix, known_ix, value, due_s)
         drop_first(desk.pending, desk.pending_size)
 
 
@@ -266,7 +273,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
     set_terms(world, opps, i, terms, 0)
     see(world, book, opps, i, terms, 0, imps)
     draw_signals(world, opps["key"][i], desk.signals)
-    campaign_ix, bid, worth, fate = decide(book, rows[opps["person_ix"][i]], imps, 0, desk.signals, tallies.reasons)
+    campaign_ix, bid, worth, fate = decide(book, rows[opps["buyer_ix"][i]], imps, 0, desk.signals, tallies.reasons)
     via_deal = campaign_ix >= 0 and book.campaigns["via_deal"][campaign_ix] == 1
     sale = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
     if fate == BID:
@@ -289,19 +296,20 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
 
 
 @kernel
-def _ask_for_person(world: World, book: Book, rows: NDArray[np.uint64], person_ix: int) -> None:
-    """Ask for what is known of a person, on either side of the market."""
-    prefetch(rows, person_ix)
-    prefetch(book.persons, person_ix)
+def _ask_for_person(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray[np.void], i: int) -> None:
+    """Ask for what is known of the person of opportunity *i*, on either side of the market."""
+    person_ix, buyer_ix = opps["person_ix"][i], opps["buyer_ix"][i]
+    prefetch(rows, buyer_ix)
+    prefetch(book.persons, buyer_ix)
     prefetch(world.interests, person_ix)
     prefetch(world.stock, person_ix)
 
 
 @kernel
-def _ask_for_list(book: Book, person_ix: int) -> None:
+def _ask_for_list(book: Book, buyer_ix: int) -> None:
     """Ask for what a person has seen, and for where the next exposure goes."""
-    start = book.persons["start"][person_ix]
-    for at in range(start, start + book.persons["count"][person_ix] + 1, ENTRIES_PER_LINE):
+    start = book.persons["start"][buyer_ix]
+    for at in range(start, start + book.persons["count"][buyer_ix] + 1, ENTRIES_PER_LINE):
         prefetch(book.memory, at)
 
 
@@ -310,13 +318,13 @@ def look_ahead(world: World, book: Book, rows: NDArray[np.uint64], opps: NDArray
     """Before auction *i* of *n*: ask for the memory of people who come later, so that it is there when they do."""
     if i == 0:
         for k in range(min(n, PERSONS_AHEAD)):
-            _ask_for_person(world, book, rows, opps["person_ix"][k])
+            _ask_for_person(world, book, rows, opps, k)
         for k in range(min(n, LISTS_AHEAD)):
-            _ask_for_list(book, opps["person_ix"][k])
+            _ask_for_list(book, opps["buyer_ix"][k])
     if i + PERSONS_AHEAD < n:
-        _ask_for_person(world, book, rows, opps["person_ix"][i + PERSONS_AHEAD])
+        _ask_for_person(world, book, rows, opps, i + PERSONS_AHEAD)
     if i + LISTS_AHEAD < n:
-        _ask_for_list(book, opps["person_ix"][i + LISTS_AHEAD])
+        _ask_for_list(book, opps["buyer_ix"][i + LISTS_AHEAD])
 
 
 @kernel
@@ -334,6 +342,9 @@ def advance(
     while done < most and free_entries(book) >= block_entries(book, block):
         wanted = min(most - done, block)
         n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
+        if desk.units.shape[0] > 0:
+            for i in range(n):
+                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])

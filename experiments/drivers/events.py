@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from bidder.core.book import Book
 from bidder.desk import Desk
 from exchange_sim.exchange import Auction, Exchange, start
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.traffic import draw_opportunities
-from exchange_sim.world import OPPORTUNITY
+from exchange_sim.world import OPPORTUNITY, World
 from experiments.compile_wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events_kernel import draw_all_signals
@@ -81,7 +82,7 @@ class EventsRun:
             setting.world,
             slot_cards(setting),
             setting.directory.places,
-            setting.audience.user_id,
+            setting.user_id,
             currency=scenario.currency,
             tmax_ms=wire.tmax_ms,
             deals=deal_cards(setting),
@@ -110,16 +111,18 @@ class EventsRun:
         """The SimPy process of arrivals: each starts a process of its own."""
         env, exchange = self.env, self.exchange
         while True:
-            arrivals = self._next_arrivals()
+            arrivals = draw_arrivals(self._world, self._cursor, self._setting.end_s)
             for i, time_s in enumerate(arrivals.time_s):
                 yield env.at(time_s)
                 start(env, Auction(exchange, arrivals, i).run())
             if len(arrivals.time_s) < BLOCK:
                 return
 
-    def _next_arrivals(self) -> Arrivals:
-        opps = np.zeros(BLOCK, OPPORTUNITY)
-        n = draw_opportunities(self._world, opps, BLOCK, self._cursor, self._setting.end_s)
-        signals = np.zeros((n if len(self._world.signal_keys) else 0, len(self._world.signal_keys)), np.int64)
-        draw_all_signals(self._world, opps, signals)
-        return Arrivals(opps[:n], signals)
+
+def draw_arrivals(world: World, cursor: NDArray[np.float64], until_s: float) -> Arrivals:
+    """The next opportunities before *until_s*, at most BLOCK; *cursor* is that of `draw_opportunities`."""
+    opps = np.zeros(BLOCK, OPPORTUNITY)
+    n = draw_opportunities(world, opps, BLOCK, cursor, until_s)
+    signals = np.zeros((n if len(world.signal_keys) else 0, len(world.signal_keys)), np.int64)
+    draw_all_signals(world, opps, signals)
+    return Arrivals(opps[:n], signals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from bidder.codec import reason_of
 from bidder.core.codes import CAPPED
 from bidder.core.kernel import direct
-from bidder.desk import Desk, Heard
+from bidder.desk import Heard
+from bidder.reservations import Made
 from exchange_sim.cable import CONVERSION, Wire, send
 from exchange_sim.exchange import Bidder, Sale
+from exchange_sim.identities import purchase_cookie
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
@@ -47,10 +49,24 @@ FIRST_ROOM = 4096
 """Rows the records start with; they double."""
 
 
+class Insight(Protocol):
+    """What our own report asks of the bidder, and no exchange could."""
+
+    @property
+    def reasons(self) -> NDArray[np.int64]:
+        """int64[C, reasons]: why each campaign did not bid."""
+
+    def made(self, bid_id: str) -> Made | None:
+        """What the bidder knows of one of its bids."""
+
+    def credited(self, conversion_id: str) -> int:
+        """Campaign a conversion was credited to; -1: none."""
+
+
 class EventsMarket:
     """Implements `exchange_sim.exchange.Market` and delivers purchases when they come due."""
 
-    def __init__(self, env: ExactEnvironment, setting: Setting, wire: Wire, bidder: Bidder, desk: Desk) -> None:
+    def __init__(self, env: ExactEnvironment, setting: Setting, wire: Wire, bidder: Bidder, desk: Insight) -> None:
         self.auctions = 0
         self.spent_nanos = 0
         self._env, self._setting, self._wire, self._bidder, self._desk = env, setting, wire, bidder, desk
@@ -182,10 +198,11 @@ class EventsMarket:
         row, world = self._purchases[at], self._world
         person_ix, product_ix = int(row["person_ix"]), int(row["product_ix"])
         known = world.homes["consent"][person_ix] == 1
+        cookie_ix = int(purchase_cookie(world, product_ix, person_ix, float(row["time_s"])))
         conversion = Conversion(
             str(at),
             self._setting.directory.products[product_ix],
-            self._setting.audience.user_id(person_ix) if known else None,
+            self._setting.user_id(cookie_ix) if known else None,
             nanos_to_units(int(row["value_nanos"])),
         )
 

@@ -43,6 +43,8 @@ def _identities(tables: Tables) -> Iterator[tuple[str, bool]]:
     yield "requests won = exposures = impressions by campaign = by hour = by slot", len(bought) == 1
     spent = {_sum(shown, "price_nanos"), *(_sum(t, "spend_nanos") for t in (campaigns, delivery, slots))}
     yield "prices paid = spend by campaign = by hour = by slot, to the nano", len(spent) == 1
+    data = {_sum(shown, "data_nanos"), _sum(campaigns, "data_nanos"), _sum(tables["data_costs"], "data_nanos")}
+    yield "data paid by exposure = by campaign = by source, to the nano", len(data) == 1
     clicks = {_sum(shown, "clicked"), _sum(campaigns, "clicks"), _sum(delivery, "clicks")}
     yield "exposures clicked = clicks by campaign = by hour", len(clicks) == 1
     yield "fates add up to the requests sent by all slots", requests == _sum(slots, "requests")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, SELLER_TABLES, TABLES
+from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, SELLER_TABLES, TABLES, Table
+from experiments.results.study_dictionary import STUDIES, STUDIES_NULLABLE
 
 INTRODUCTION = """\
 # The tables of a run
@@ -37,6 +38,13 @@ Beside the tables: `manifest.json` (seed, versions, scenario hash, driver, secon
 its own name. In every other table, in the report and on the wire it has a mask (`anonymous-1`).
 """
 
+STUDY_INTRODUCTION = """
+# The tables of studies
+
+Sweeps and the commands that say what money bought ([romi.md](romi.md)) write these, under the same rules. Columns of
+averages over seeds are in units of the currency.
+"""
+
 
 def data_page() -> str:
     """The page as Markdown."""
@@ -46,19 +54,26 @@ def data_page() -> str:
 def _lines() -> Iterator[str]:
     yield INTRODUCTION
     for name, table in TABLES.items():
-        side = " The sellers' and the auditor's: no buyer sees it." if name in SELLER_TABLES else ""
-        yield f"## {name}\n\nOne row is {table.row}.{side}\n"
-        yield "| column | type | unit | meaning |"
-        yield "|---|---|---|---|"
-        for column in table.columns:
-            kind = f"{column.type}, may be null" if (name, column.name) in NULLABLE else column.type
-            yield f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |"
-        yield ""
+        yield from _section(name, table)
     yield "## Fates\n\nEvery request ends in exactly one of these; together they are the requests seen.\n"
     yield "| fate | meaning |"
     yield "|---|---|"
     for fate in FATES:
         yield f"| `{fate}` | {FATE_MEANINGS[fate]} |"
+    yield STUDY_INTRODUCTION
+    for name, table in STUDIES.items():
+        yield from _section(name, table)
+
+
+def _section(name: str, table: Table) -> Iterator[str]:
+    side = " The sellers' and the auditor's: no buyer sees it." if name in SELLER_TABLES else ""
+    yield f"## {name}\n\nOne row is {table.row}.{side}\n"
+    yield "| column | type | unit | meaning |"
+    yield "|---|---|---|---|"
+    for column in table.columns:
+        null = (name, column.name) in NULLABLE | STUDIES_NULLABLE
+        yield f"| `{column.name}` | {column.type}{', may be null' if null else ''} | {column.unit} | {column.meaning} |"
+    yield ""
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ TABLES: dict[str, Table] = {
             Column("consent", BOOL, "", "whether the person may be recognised"),
             Column("bid_nanos", I64, "nanos", "our bid for this impression"),
             Column("price_nanos", I64, "nanos", "what it cost"),
+            Column("data_nanos", I64, "nanos", "what the data that chose its viewer cost on top"),
             Column("worth_nanos", I64, "nanos", "what the campaign thought it worth when it bid"),
             Column("clicked", BOOL, "", "whether it was clicked"),
             Column("billed", BOOL, "", "whether the bidder booked it; false when its win notice was lost"),
@@ -153,6 +154,15 @@ TABLES: dict[str, Table] = {
             Column("truth_revenue_nanos", I64, "nanos", "what everybody paid for it, before fees"),
         ),
     ),
+    "data_costs": Table(
+        "a source a campaign may owe",
+        (
+            Column("campaign_id", ID, "", "campaign"),
+            Column("source_id", ID, "", "source of the audience platform that costs something"),
+            Column("impressions", I64, "", "impressions bought with its data"),
+            Column("data_nanos", I64, "nanos", "what they cost"),
+        ),
+    ),
     "campaigns": Table(
         "a campaign",
         (
@@ -162,16 +172,21 @@ TABLES: dict[str, Table] = {
             Column("budget_nanos", I64, "nanos", "total budget"),
             Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
             Column("billed_nanos", I64, "nanos", "of that, booked by the bidder (differs when win notices are lost)"),
+            Column("data_nanos", I64, "nanos", "cost of bought data, on top of spend and budget"),
             Column("bids", I64, "", "bids sent"),
             Column("impressions", I64, "", "impressions bought"),
             Column("clicks", I64, "", "clicks"),
             Column("attributed_conversions", I64, "", "purchases the last-touch rule credits"),
             Column("attributed_value_nanos", I64, "nanos", "value of those purchases"),
+            Column("counted_reach", I64, "", "cookies, persons or households, as the bidder counts, that saw it"),
+            Column("truth_over_cap", I64, "", "impressions beyond one of its caps, counted by the true person"),
             Column("truth_reach", I64, "persons", "people who saw it at least once"),
             Column("truth_conversions", I64, "", "purchases its exposures caused"),
             Column("truth_value_nanos", I64, "nanos", "value they added (private goals: worth of what was bought)"),
             Column("margin", F64, "", "share of the value that is profit"),
-            Column("truth_romi", F64, "", "(value added * margin - spend) / spend; null when nothing was spent"),
+            Column(
+                "truth_romi", F64, "", "(value added * margin - costs) / costs, of media and data; null without any"
+            ),
         ),
     ),
     "bids": Table(

@@ -30,7 +30,7 @@ def summarise(tables: Tables, currency: str) -> dict[str, Any]:
 
     Formulas: CPM = 1000 spend / impressions; CPC = spend / clicks; CPA = spend / attributed conversions;
     win rate = impressions / bids; frequency = impressions / reach; ROAS = attributed value / spend;
-    true ROMI = (value added * margin - spend) / spend.
+    true ROMI = (value added * margin - costs) / costs, where costs are spend and data cost.
     """
     fates = {fate: 0 for fate in FATES}
     for row in tables["fates"].group_by("fate").aggregate([("requests", "sum")]).to_pylist():
@@ -86,7 +86,7 @@ def _cells(row: dict[str, Any], headings: dict[str, tuple[str, str]]) -> list[st
 
 
 def _metrics(row: dict[str, Any]) -> dict[str, Any]:
-    spend = row["spend_nanos"] / NANOS_PER_UNIT
+    spend, data = row["spend_nanos"] / NANOS_PER_UNIT, row["data_nanos"] / NANOS_PER_UNIT
     impressions, clicks, conversions = row["impressions"], row["clicks"], row["attributed_conversions"]
     true_value = row["truth_value_nanos"] / NANOS_PER_UNIT
     attributed_value = row["attributed_value_nanos"] / NANOS_PER_UNIT
@@ -94,6 +94,7 @@ def _metrics(row: dict[str, Any]) -> dict[str, Any]:
         "budget": row["budget_nanos"] / NANOS_PER_UNIT,
         "spend": spend,
         "billed": row["billed_nanos"] / NANOS_PER_UNIT,
+        "data_cost": data,
         "budget_used": ratio(row["spend_nanos"], row["budget_nanos"]),
         "bids": row["bids"],
         "impressions": impressions,
@@ -113,7 +114,7 @@ def _metrics(row: dict[str, Any]) -> dict[str, Any]:
         "true_cpa": ratio(spend, row["truth_conversions"]),
         "true_roas": ratio(true_value, spend),
         "margin": row.get("margin"),
-        "true_profit": row["profit"] if "profit" in row else true_value * row["margin"] - spend,
+        "true_profit": row["profit"] if "profit" in row else true_value * row["margin"] - spend - data,
         "true_romi": row["truth_romi"],
     }
 
@@ -122,6 +123,7 @@ _SUMS = (
     "budget_nanos",
     "spend_nanos",
     "billed_nanos",
+    "data_nanos",
     "bids",
     "impressions",
     "clicks",
@@ -136,7 +138,7 @@ def _total(rows: list[dict[str, Any]], reach: pa.Table) -> dict[str, Any]:
     total: dict[str, Any] = {name: sum(row[name] for row in rows) for name in _SUMS}
     seen = reach.filter((pc.field("campaign_id") == ALL) & (pc.field("frequency") > 0))
     total["truth_reach"] = pc.sum(seen["truth_persons"]).as_py() or 0
-    spend = total["spend_nanos"] / NANOS_PER_UNIT
+    spend = (total["spend_nanos"] + total["data_nanos"]) / NANOS_PER_UNIT
     total["profit"] = sum(row["truth_value_nanos"] * row["margin"] for row in rows) / NANOS_PER_UNIT - spend
     total["truth_romi"] = ratio(total["profit"], spend)
     return total

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from experiments.results.dictionary import BOOL, F64, I64, ID, NULLABLE, TABLES, Column
+from experiments.results.study_dictionary import STUDIES, STUDIES_NULLABLE
 
 Tables = Mapping[str, pa.Table]
 """A run's tables by name."""
@@ -29,16 +30,18 @@ class Codes(NamedTuple):
     names: Sequence[str]
 
 
+_KNOWN = TABLES | STUDIES
+_MAY_BE_NULL = NULLABLE | STUDIES_NULLABLE
 _ARROW = {ID: pa.dictionary(pa.int32(), pa.string()), I64: pa.int64(), F64: pa.float64(), BOOL: pa.bool_()}
 
 
 def schema_of(table: str) -> pa.Schema:
     """Arrow schema of *table*; units and meanings are in the metadata of the fields."""
     fields = [
-        pa.field(c.name, _ARROW[c.type], nullable=(table, c.name) in NULLABLE, metadata=_field_metadata(c))
-        for c in TABLES[table].columns
+        pa.field(c.name, _ARROW[c.type], nullable=(table, c.name) in _MAY_BE_NULL, metadata=_field_metadata(c))
+        for c in _KNOWN[table].columns
     ]
-    return pa.schema(fields, metadata={"table": table, "row": TABLES[table].row})
+    return pa.schema(fields, metadata={"table": table, "row": _KNOWN[table].row})
 
 
 def build_table(table: str, columns: Mapping[str, Any]) -> pa.Table:
@@ -47,14 +50,14 @@ def build_table(table: str, columns: Mapping[str, Any]) -> pa.Table:
     NaN and None become null where the dictionary allows null. Raises ValueError for an unknown table, a missing or
     unknown column, lengths that differ, a wrong type, an infinite number, or a null where none is allowed.
     """
-    if table not in TABLES:
-        raise ValueError(f"{table}: no such table; the dictionary has {', '.join(TABLES)}")
-    wanted = [column.name for column in TABLES[table].columns]
+    if table not in _KNOWN:
+        raise ValueError(f"{table}: no such table; the dictionary has {', '.join(_KNOWN)}")
+    wanted = [column.name for column in _KNOWN[table].columns]
     if missing := [name for name in wanted if name not in columns]:
         raise ValueError(f"{table}: columns missing: {', '.join(missing)}")
     if unknown := [name for name in columns if name not in wanted]:
         raise ValueError(f"{table}: columns not in the dictionary: {', '.join(unknown)}")
-    arrays = [_column(table, column, columns[column.name]) for column in TABLES[table].columns]
+    arrays = [_column(table, column, columns[column.name]) for column in _KNOWN[table].columns]
     if len({len(array) for array in arrays}) > 1:
         lengths = ", ".join(f"{name} {len(array)}" for name, array in zip(wanted, arrays, strict=True))
         raise ValueError(f"{table}: columns differ in length: {lengths}")
@@ -98,7 +101,7 @@ def _column(table: str, column: Column, values: Any) -> pa.Array:
         if array.dtype != np.bool_ and array.size:
             raise ValueError(f"{where}: true or false is wanted, got {array.dtype}")
         return pa.array(array.astype(np.bool_), type=pa.bool_())
-    return _floats(where, array, nullable=(table, column.name) in NULLABLE)
+    return _floats(where, array, nullable=(table, column.name) in _MAY_BE_NULL)
 
 
 def _integers(where: str, array: NDArray[Any]) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from experiments.scenario.creatives import Creative
 from experiments.scenario.parts import (
     Device,
     Distribution,
@@ -306,6 +307,8 @@ class Campaign(Part):
     """Where it may buy."""
     caps: list[Cap] = Field(default_factory=list, max_length=8)
     """Frequency caps; all of them hold at once."""
+    creatives: dict[Name, Creative] = Field(default_factory=dict)
+    """Its ads by name; missing: made-up ones of every kind that fit any size and length."""
     lookback_days: NonNegative = 7.0
     """A purchase counts as the campaign's when its last exposure is at most this old (days)."""
 

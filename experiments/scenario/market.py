@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from dmp.rules import Rule
 from experiments.scenario.parts import (
     Distribution,
     Format,
@@ -41,17 +42,37 @@ class People(Part):
     """Share of people who consent to being recognised."""
     interests: dict[Name, Share] = Field(default_factory=dict, max_length=64)
     """Share of people who hold each interest (independently)."""
+    cookies: Annotated[float, Field(ge=1, le=20)] = 1.0
+    """Mean number of cookies per person (at least one, geometric); a request shows one of them. Needs `audience`."""
+    household: Annotated[float, Field(ge=1, le=20)] = 1.0
+    """Mean number of people per household (geometric); they live at one address. Needs `audience`."""
+    interest_half_life_days: Positive | None = None
+    """Days after which half of the people's interests have been drawn anew: what makes old data wrong. None: never."""
 
 
 class Segment(Part):
-    """An audience segment as the platform knows it: an interest seen through noise."""
+    """An audience segment: an interest seen through noise, or, with `audience`, a rule over what the sources told."""
 
-    interest: Name
-    """The interest it tries to find."""
+    interest: Name | None = None
+    """The interest it tries to find; or give a rule."""
+    rule: Rule | None = None
+    """Who is in, from the sources' tags, events and other segments; needs `audience`."""
+    ttl_days: Positive | None = None
+    """With a rule: evidence older than this no longer counts (days)."""
     recall: Share = 1.0
     """Share of the people with the interest who are in the segment."""
     precision: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the segment's members who really hold the interest."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Segment:
+        if (self.interest is None) == (self.rule is None):
+            raise ValueError("give either an interest or a rule")
+        if self.rule is not None and (self.recall, self.precision) != (1.0, 1.0):
+            raise ValueError("recall and precision belong to the sources of a rule; write them under audience.sources")
+        if self.interest is not None and self.ttl_days is not None:
+            raise ValueError("ttl_days belongs to a rule; leave it out")
+        return self
 
 
 class InMarket(Part):

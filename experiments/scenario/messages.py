@@ -129,6 +129,18 @@ def _finite(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> st
     return f"must be a finite number, not {_shown(value)}; NaN and infinity mean nothing here, write a number"
 
 
+_ADDRESS = "is not an address; write one that begins with https:// and has no spaces or quotation marks"
+_LINE = "cannot be shown; write one line of text"
+PATTERNS = {
+    **dict.fromkeys(("click", "image", "media"), _ADDRESS),
+    **dict.fromkeys(("brand", "title", "text", "call"), _LINE),
+    "domains": "is not a domain; write it in small letters, for example shop.example",
+    "categories": "is not a code of a category, such as IAB8-1; write letters, digits and hyphens",
+    "bundle": "is not the name of an app, such as com.example.shop; write letters, digits, dots and hyphens",
+}
+"""What is wrong with a text, by the setting it stands in; others are names."""
+
+
 def _fraction(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> str:
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return f"must be a whole number, not {value}; write {int(value) if whole else 'one without a fraction'}"
@@ -137,7 +149,8 @@ def _fraction(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> 
 def _pattern(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> str:
     if path == ("currency",):
         return f"{_shown(value)} is not a currency; write its three capital letters, for example EUR"
-    return f"{_shown(value)} {_bad_key(path, {})}"
+    words = next((PATTERNS[str(key)] for key in reversed(path) if key in PATTERNS), None)
+    return f"{_shown(value)} {words or _bad_key(path, {})}"
 
 
 def _rule(kind: str, value: Any, context: Mapping[str, Any], path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from experiments.scenario.audience import Platform
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, People, Place, Product, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
@@ -22,8 +23,9 @@ class Scenario(Part):
     """One line for the report's heading."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
     """Every draw is a hash of this number, of what it is for and of whose it is."""
-    driver: Literal["batch", "events"] = "batch"
-    """batch: compiled, no wire; events: a process per request with latency, time-outs and lost notices."""
+    driver: Literal["batch", "events", "live"] = "batch"
+    """batch: compiled, no wire; events: a process per request with latency, time-outs and lost notices; live: real
+    time, against a bidder at a URL."""
     start: LocalTime = datetime(2026, 1, 5)
     """Local time at which the scenario begins (no time zone)."""
     days: Annotated[float, Field(gt=0, le=3660)]
@@ -40,6 +42,8 @@ class Scenario(Part):
         json_schema_extra={"default": {"everywhere": {"share": 1.0}}},
     )
     """Where people live, by name."""
+    audience: Platform | None = None
+    """The audience platform and its sources; none: segments are interests seen through noise."""
     segments: dict[Name, Segment] = Field(default_factory=dict, max_length=4096)
     """Audience segments by name."""
     products: dict[Name, Product] = Field(default_factory=dict)

@@ -64,7 +64,7 @@ Positive = Annotated[float, Field(gt=0, le=1e12)]
 NonNegative = Annotated[float, Field(ge=0, le=1e12)]
 Cpm = Annotated[float, Field(ge=0, le=1_000_000)]
 Money = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_at_least_one_nano)]
-Format = Literal["display", "mobile", "video"]
+Format = Literal["display", "mobile", "video", "native", "audio"]
 Device = Literal["desktop", "mobile", "tablet", "tv"]
 
 

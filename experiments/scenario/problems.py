@@ -29,5 +29,5 @@ def suggestion(word: str, known: Iterable[str], what: str = "known") -> str:
     if close:
         return f"did you mean {by_lower[close[0]]}?"
     if not names:
-        return f"there is no {what} one"
+        return "there are none" if what == "there are" else f"there is no {what} one"
     return f"{what}: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"

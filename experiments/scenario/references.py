@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from experiments.scenario.audience_references import find_audience_problems
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
 from experiments.scenario.selling_rules import selling_problems
+from openrtb.secure import loads_securely
 
 DEFAULT_NAMES: dict[str, dict[str, None]] = {"places": {"everywhere": None}}
 DEFAULT_START = datetime(2026, 1, 5)
@@ -55,12 +57,12 @@ def check_references(scenario: Any) -> None:
 
 def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     """Every mistake that spans parts, for data as written in a file or as dumped from a `Scenario`."""
-    problems = list(_unknown_names(data))
+    problems = [*_unknown_names(data), *find_audience_problems(data)]
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
     problems.extend(selling_problems(data))
     for name, campaign in items(data, "campaigns"):
-        for campaign_check in (_budget, _flight, _goal, _segment_rule, _supply):
+        for campaign_check in (_budget, _flight, _goal, _segment_rule, _supply, _creatives):
             found = campaign_check(campaign, data)
             problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
@@ -213,6 +215,35 @@ def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
     if known and slots and not any(_fits(seller, name, slot, wanted, data) for seller, name, slot in slots):
         used = ", ".join(key for key, names in wanted.items() if names)
         yield Problem(("target",), f"no slot of any publisher fits ({used}), so the campaign can never bid; widen it")
+
+
+def _creatives(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
+    """A campaign that brings creatives needs one for each slot it may buy: `batch` decides without looking at them."""
+    creatives = [entry for _, entry in items(campaign, "creatives")]
+    target = campaign.get("target")
+    wanted = {key: set(texts(target, key)) for key in ("publishers", "formats", "devices", "deals")}
+    for seller, entry in items(data, "publishers") if creatives else ():
+        for name, slot in items(entry, "slots"):
+            if _fits(seller, name, slot, wanted, data) and not any(_shows(creative, slot) for creative in creatives):
+                size = f"{slot.get('width', 300)}x{slot.get('height', 250)}"
+                yield Problem(
+                    ("creatives",),
+                    f"none fits {seller}/{name} ({slot.get('format')}, {size}), which the campaign may buy; add one, "
+                    "leave out width and height, load over https, or narrow the target",
+                )
+                return
+
+
+def _shows(creative: Mapping[str, Any], slot: Mapping[str, Any]) -> bool:
+    """Whether the ad can be shown in the slot: its kind, its size, and over https, as every slot wants it."""
+    kind = creative.get("kind")
+    if kind != {"display": "banner", "mobile": "banner"}.get(str(slot.get("format")), slot.get("format")):
+        return False
+    if not all(loads_securely(str(creative.get(key) or "https:")) for key in ("image", "media")):
+        return False
+    width, height = creative.get("width"), creative.get("height")
+    size = (slot.get("width", 300), slot.get("height", 250))
+    return kind != "banner" or (width is None and height is None) or (width, height) == size
 
 
 def _fits(

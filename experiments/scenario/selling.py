@@ -57,7 +57,7 @@ class Slot(Part):
     """A place on a page or in an app where an ad is shown."""
 
     format: Format
-    """display, mobile or video."""
+    """display, mobile, video, native or audio."""
     width: Annotated[int, Field(ge=1, le=10_000)] = 300
     """Width (pixels)."""
     height: Annotated[int, Field(ge=1, le=10_000)] = 250

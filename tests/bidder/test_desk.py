@@ -15,6 +15,7 @@ from bidder.codec import nbr_of, reason_of
 from bidder.core.codes import BELOW_FLOOR, CAPPED, NO_CONSENT, NOT_TARGETED, REASONS
 from bidder.desk import REMEMBER_S, Desk, Heard
 from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, TargetPlan
+from bidder.policy import Ruled
 from openrtb.codes import DeviceType, NoBidReason
 from openrtb.messages import (
     App,
@@ -207,7 +208,7 @@ def test_unknown_names(changes: dict[str, Any], imp: dict[str, Any], bids: bool)
     response = now(desk(plan()).bid(request(imp, **changes)))
     assert (response.nbr is None) == bids
     if not bids:
-        assert response.nbr == nbr_of(NOT_TARGETED)
+        assert response.nbr == (Ruled.UNKNOWN_PLACE.nbr if imp != {"banner": None} else nbr_of(NOT_TARGETED))
 
 
 @pytest.mark.parametrize("floor", [math.nan, math.inf, -0.01])

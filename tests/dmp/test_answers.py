@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmp.activation import EMPTY, Active, activate, deactivate, fill, row_of
-from dmp.answers import overlap, packed, reach, union_reach
+from dmp.answers import lift, overlap, packed, reach, union_reach
 from dmp.audience import Reader, open_audience
 from dmp.consent import ACTIVATION, ALL, STORAGE, mask_of
 from dmp.errors import StoreError
+from dmp.evidence import Evidence
 from dmp.rights import allow, refuse
 from dmp.rules import SegmentFile
-from dmp.segments import Evidence, evaluate
+from dmp.segments import evaluate
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from tests.dmp.people import key, write_source
@@ -172,3 +174,43 @@ def test_readers_swap_while_versions_come(store: Store) -> None:
     assert not wrong
     assert len(seen & versions) > 1
     assert len([path for path in (store.folder / "active").iterdir() if path.is_dir()]) == 2
+
+
+def test_a_version_prepared_elsewhere_is_swapped_to_without_opening_anything(store: Store) -> None:
+    audience, members = opened(store)
+    first = activate(audience, members, ACTIVATION)
+    active = Active(store)
+    assert not active.swap()
+    assert not active.prepare()
+    second = activate(audience, members, ACTIVATION)
+    assert active.version == first
+    thread = threading.Thread(target=active.prepare)
+    thread.start()
+    thread.join()
+    assert active.version == first
+    shutil.rmtree(store.folder / "active")  # what was prepared is mapped already
+    assert active.swap()
+    assert active.version == second
+    assert segments_of(active, "cookie", "b1") == {"x"}
+    assert not active.swap()
+
+
+def test_lift_by_hand_and_by_luck() -> None:
+    flags = np.array([True] * 40 + [False] * 60)
+    happened = np.zeros(100, np.bool_)
+    happened[:20] = happened[40:50] = True
+    told = lift(flags, happened)
+    assert (told["persons"], told["happened"], told["rate"]) == (40, 20, 0.5)
+    assert told["rate_outside"] == pytest.approx(1 / 6)
+    assert told["lift"] == pytest.approx(3.0)
+    spread = 1.96 * (1 / 20 - 1 / 40 + 1 / 10 - 1 / 60) ** 0.5
+    assert told["low"] == pytest.approx(3 * np.exp(-spread), rel=1e-4)
+    assert told["high"] == pytest.approx(3 * np.exp(spread), rel=1e-4)
+    nobody = lift(np.zeros(5, np.bool_), np.ones(5, np.bool_))
+    assert (nobody["rate"], nobody["lift"], nobody["low"]) == (None, None, None)
+    rng = np.random.default_rng(6)
+    covered = 0
+    for _ in range(300):
+        told = lift(rng.random(2000) < 0.3, rng.random(2000) < 0.1)
+        covered += told["low"] <= 1.0 <= told["high"]
+    assert 0.92 < covered / 300 < 0.98

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from dmp.audience import Audience, Reader, open_audience
 from dmp.consent import ACTIVATION, ALL, STORAGE, mask_of
 from dmp.errors import AudienceError, StoreError
+from dmp.evidence import Evidence
 from dmp.explain import explain
 from dmp.rights import allow, compact, erase, export_person, refuse
 from dmp.rules import SegmentFile
-from dmp.segments import Evidence, evaluate
+from dmp.segments import evaluate
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from tests.dmp.people import key, write_source

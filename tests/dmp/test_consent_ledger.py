@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmp.consent import ALL, NOTHING, Decisions, Ledger, decisions, joined, mask_of, names_of, region_default
+from dmp.consent import (
+    ALL,
+    NOTHING,
+    Decisions,
+    Ledger,
+    decisions,
+    joined,
+    last_of_equals,
+    mask_of,
+    names_of,
+    region_default,
+)
 from dmp.errors import ConsentError
 
 ROW = st.tuples(st.integers(0, 5), st.integers(-2, 4), st.integers(0, 7), st.integers(0, 7))
@@ -49,3 +60,19 @@ def test_purposes_by_name() -> None:
         mask_of(["storag"])
     with pytest.raises(ConsentError, match="grants and refuses"):
         Ledger(decisions(np.array([1], np.uint64), 0, 1, 1))
+
+
+@given(rows=st.lists(ROW, max_size=30))
+def test_the_last_of_equal_decisions_says_all_that_counts(rows: list[tuple[int, int, int, int]]) -> None:
+    columns = np.array([(k, t, g, r & ~g) for k, t, g, r in rows], np.int64).reshape(-1, 4).T
+    every = Decisions(
+        columns[0].astype(np.uint64), columns[1], columns[2].astype(np.uint16), columns[3].astype(np.uint16)
+    )
+    kept = last_of_equals(every)
+    said = {(k, g, r) for k, _, g, r in zip(*(column.tolist() for column in every), strict=True)}
+    assert len(kept.key) == len(said)
+    keys = np.arange(7, dtype=np.uint64)
+    for purpose in (1, 2, 4):
+        np.testing.assert_array_equal(Ledger(every).refused_at(keys, purpose), Ledger(kept).refused_at(keys, purpose))
+    np.testing.assert_array_equal(Ledger(every).allowed(keys, ALL), Ledger(kept).allowed(keys, ALL))
+    np.testing.assert_array_equal(Ledger(every).refused(keys), Ledger(kept).refused(keys))

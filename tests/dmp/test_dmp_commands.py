@@ -22,8 +22,9 @@ from dmp.answers import overlap
 from dmp.audience import Reader, open_audience
 from dmp.consent import STORAGE
 from dmp.demo import write_demo
+from dmp.evidence import Evidence
 from dmp.rules import SegmentFile
-from dmp.segments import Evidence, evaluate
+from dmp.segments import evaluate
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from experiments.audience_plot import plot_overlap
@@ -180,14 +181,18 @@ def test_real_bid_logs(shared_data: Path, tmp_path: Path) -> None:
         "delimiter": "\t", "header": LOG, "time": {"column": "at", "form": "compact"}, "event": {"name": "impression"},
         "tags": {"column": "usertag"},
     }  # fmt: skip
+    test_log = {
+        **log, "source": "test-log", "file": str(shared_data / "ipinyou" / "2259.test.log.txt.gz"),
+        "header": [*LOG, "clicks", "conversions"],
+    }  # fmt: skip
     store = Store(tmp_path / "audience")
     rows = {}
-    for declared in (mixed, log):
+    for declared in (mixed, log, test_log):
         path = tmp_path / f"{declared['source']}.yaml"
         path.write_text(yaml.safe_dump({**IPINYOU, **declared}))
         batch = import_source(store, path).batch
         rows[declared["source"]] = (batch.rows, batch.stored, batch.held_back, batch.rejected)
-    assert rows == {"mixed": (11_028, 11_028, 0, {}), "log": (8_355, 8_355, 0, {})}
+    assert rows == {"mixed": (11_028, 11_028, 0, {}), "log": (8_355, 8_355, 0, {}), "test-log": (4_171, 4_171, 0, {})}
     audience = open_audience(store, STORAGE, Reader("test", "test"))
     evidence = Evidence(audience)
     tags = list(evidence.all_tags())[:5]
@@ -197,10 +202,11 @@ def test_real_bid_logs(shared_data: Path, tmp_path: Path) -> None:
         for row in csv.DictReader(text):
             for tag in row["usertag"].split(","):
                 owners.setdefault(tag, set()).add(row["userid"])
-    with gzip.open(str(log["file"]), "rt") as text:
-        for cells in csv.reader(text, delimiter="\t"):
-            for tag in cells[26].split(","):
-                owners.setdefault(tag, set()).add(cells[6])
+    for file_name in (str(log["file"]), str(test_log["file"])):
+        with gzip.open(file_name, "rt") as text:
+            for cells in csv.reader(text, delimiter="\t"):
+                for tag in cells[26].split(","):
+                    owners.setdefault(tag, set()).add(cells[6])
     assert evidence.all_tags() == {tag: len(users) for tag, users in owners.items() if tag not in ("", "null")}
     counts = overlap(evaluate(file, evidence))
     assert np.diag(counts).tolist() == list(evidence.all_tags().values())[:5]

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from dmp.audience import Audience, Reader, open_audience
 from dmp.consent import ACTIVATION
 from dmp.errors import SegmentError
+from dmp.evidence import DAY_S, Evidence
 from dmp.rules import Rule, SegmentFile, load_segments
-from dmp.segments import DAY_S, Evidence, evaluate, snapshot_of
+from dmp.segments import evaluate, snapshot_of
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from dmp.taxonomy import read_taxonomy, save_taxonomy, stored_taxonomy
@@ -285,6 +286,23 @@ def test_the_iab_taxonomy(shared_data: Path) -> None:
     assert len(taxonomy.tiers) == 1558
     assert taxonomy.tiers[taxonomy.children(0)[0]] == ("Demographic",)
     assert taxonomy.tiers[taxonomy.find("Demographic | Age Range | 18-20")][-1] == "18-20"
+    tops = {taxonomy.tiers[top][0]: top for top in taxonomy.children(0)}
+    assert list(tops) == ["Demographic", "Interest", "Purchase Intent*"]
+    # Everybody's names begin with their parent's, but for ten slips in the table itself (meats below meals, and
+    # three insurances below car insurance): the numbers count.
+    slips = {
+        number
+        for number, parent in taxonomy.parent.items()
+        if parent and taxonomy.tiers[number][: len(taxonomy.tiers[parent])] != taxonomy.tiers[parent]
+    }
+    assert slips == {*range(1172, 1179), 1391, 1392, 1393}
+    sizes, todo = dict.fromkeys(tops, 0), list(tops.values())
+    while todo:
+        number = todo.pop()
+        sizes[taxonomy.tiers[number][0]] += 1
+        todo += taxonomy.children(number)
+    assert sum(sizes.values()) == 1558
+    assert min(sizes.values()) > 100
 
 
 def test_schema_has_every_kind_of_rule() -> None:
@@ -297,4 +315,5 @@ def test_schema_has_every_kind_of_rule() -> None:
         "tag",
         "source",
         "segment",
+        "lookalike",
     }

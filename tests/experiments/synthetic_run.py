@@ -57,6 +57,7 @@ def columns(
         "landscape": _landscape(rng, exposures),
         "reach": _reach(exposures, names),
         "slots": slots,
+        "data_costs": _data_costs(names, exposures),
         "campaigns": _campaigns(names, goods, exposures, sales),
         **_selling(names, goods, exposures, slots),
     }
@@ -85,6 +86,7 @@ def _exposures(rng: np.random.Generator, names: list[str], wins: int, days: int)
         "consent": rng.random(wins) < 0.8,
         "bid_nanos": (price * rng.uniform(1.0, 1.8, wins)).astype(np.int64),
         "price_nanos": price,
+        "data_nanos": np.where(kind == 2, 300_000, 0),
         "worth_nanos": price * 2,
         "clicked": rng.random(wins) < 0.008,
         "billed": rng.random(wins) < 0.999,
@@ -220,6 +222,17 @@ def _slots(shown: dict[str, Any], requests: int) -> dict[str, Any]:
     }
 
 
+def _data_costs(names: list[str], shown: dict[str, Any]) -> dict[str, Any]:
+    by, paid = shown["campaign_id"].indices, shown["data_nanos"] > 0
+    counts = np.bincount(by[paid], minlength=len(names))
+    return {
+        "campaign_id": names,
+        "source_id": ["vendor"] * len(names),
+        "impressions": counts,
+        "data_nanos": counts * 300_000,
+    }
+
+
 def _campaigns(names: list[str], goods: list[str], shown: dict[str, Any], sales: dict[str, Any]) -> dict[str, Any]:
     def count(codes: Codes, weights: Any = None) -> np.ndarray:
         mine = codes.indices >= 0
@@ -227,6 +240,8 @@ def _campaigns(names: list[str], goods: list[str], shown: dict[str, Any], sales:
         return np.bincount(codes.indices[mine], weights=kept, minlength=len(names)).round().astype(np.int64)
 
     spend = count(shown["campaign_id"], shown["price_nanos"])
+    data = count(shown["campaign_id"], shown["data_nanos"])
+    costs = (spend + data).tolist()
     value = count(sales["truth_campaign_id"], sales["value_nanos"])
     return {
         "campaign_id": names,
@@ -235,18 +250,21 @@ def _campaigns(names: list[str], goods: list[str], shown: dict[str, Any], sales:
         "budget_nanos": np.maximum((spend * 1.2).astype(np.int64), 10 * 10**9),
         "spend_nanos": spend,
         "billed_nanos": count(shown["campaign_id"], shown["price_nanos"] * shown["billed"]),
+        "data_nanos": data,
         "bids": count(shown["campaign_id"]) * 3,
         "impressions": count(shown["campaign_id"]),
         "clicks": count(shown["campaign_id"], shown["clicked"]),
         "attributed_conversions": count(sales["attributed_campaign_id"]),
         "attributed_value_nanos": count(sales["attributed_campaign_id"], sales["value_nanos"]),
+        "counted_reach": count(shown["campaign_id"], shown["consent"]),
+        "truth_over_cap": np.zeros(len(names), np.int64),
         "truth_reach": [
             len(np.unique(shown["person_ix"][shown["campaign_id"].indices == i])) for i in range(len(names))
         ],
         "truth_conversions": count(sales["truth_campaign_id"]),
         "truth_value_nanos": value,
         "margin": np.full(len(names), 0.4),
-        "truth_romi": [(v * 0.4 - s) / s if s else None for v, s in zip(value.tolist(), spend.tolist(), strict=True)],
+        "truth_romi": [(v * 0.4 - s) / s if s else None for v, s in zip(value.tolist(), costs, strict=True)],
     }
 
 

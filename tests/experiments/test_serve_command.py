@@ -14,6 +14,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 SERVE = [sys.executable, "-m", "experiments.cli", "bidder", "serve", "learning", "--set", "people.count=500"]
 REQUEST = {
@@ -83,10 +86,18 @@ def test_a_second_signal_ends_the_wait() -> None:
         assert process.wait(timeout=10) == 0
 
 
-def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+def test_workers_need_a_place_to_share_their_budgets() -> None:
+    done = subprocess.run([*SERVE, "--workers", "2"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr == "bidlab: --workers 2: workers share their budgets on disk; say where with --state FOLDER\n"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_said_in_one_line(workers: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([*SERVE, "--port", port], capture_output=True, text=True, timeout=120)
+        options = ["--port", port, "--workers", workers, "--state", str(tmp_path)]
+        done = subprocess.run([*SERVE, *options], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     reason = os.strerror(errno.EADDRINUSE)
     assert done.stderr == f"bidlab: 127.0.0.1:{port} cannot be served ({reason}); choose another --host or --port\n"

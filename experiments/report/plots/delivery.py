@@ -11,7 +11,13 @@ from experiments.report.plots.style import Plot
 from experiments.report.words import clip, count, money, percent
 from experiments.results.summary import ratio
 
-FORMAT_COLOURS = {"display": style.BLUE, "mobile": style.ORANGE, "video": style.GREEN}
+FORMAT_COLOURS = {
+    "display": style.BLUE,
+    "mobile": style.ORANGE,
+    "video": style.GREEN,
+    "native": style.PINK,
+    "audio": style.SKY,
+}
 PUBLISHERS_SHOWN = 15
 
 
@@ -34,7 +40,7 @@ def by_publisher(facts: Facts) -> Plot | None:
     y, base = np.arange(len(groups)), np.zeros(len(groups))
     for column, kind in enumerate(formats):
         colour = FORMAT_COLOURS.get(kind, style.GREY)
-        left.barh(y, counts[:, column], left=base, height=0.68, color=colour, label=kind)
+        left.barh(y, counts[:, column], left=base, height=0.68, color=colour, label=_told(kind, counts[:, column]))
         base += counts[:, column]
         bought_here = counts[:, column] > 0
         cpm = 1000 * costs[bought_here, column] / counts[bought_here, column]
@@ -79,7 +85,8 @@ def by_device(facts: Facts) -> Plot | None:
     figure, (left, right) = style.new_figure(1.5 + 0.42 * len(devices), 1, 2, sharey=True, width_ratios=(1.5, 1))
     y, base = np.arange(len(devices)), np.zeros(len(devices))
     for column, kind in enumerate(formats):
-        left.barh(y, counts[:, column], left=base, height=0.68, color=FORMAT_COLOURS.get(kind, style.GREY), label=kind)
+        colour, label = FORMAT_COLOURS.get(kind, style.GREY), _told(kind, counts[:, column])
+        left.barh(y, counts[:, column], left=base, height=0.68, color=colour, label=label)
         base += counts[:, column]
     rate = clicks.sum(axis=1) / counts.sum(axis=1)
     right.barh(y, rate, height=0.68, color=style.SKY)
@@ -115,6 +122,11 @@ def by_device(facts: Facts) -> Plot | None:
             if counts[d, f]
         ],
     )
+
+
+def _told(kind: str, counts: np.ndarray) -> str:
+    """The format's name in the legend; one that was never bought is not named there."""
+    return kind if counts.any() else f"_{kind}"
 
 
 def _counts(shown: pa.Table, devices: int, formats: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,16 +14,17 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from yarl import URL
 
 from bidder.desk import REMEMBER_S, Desk
+from bidder.policy import Ruled
 from bidder.server.app import Service
 from bidder.server.body import LARGEST_BODY
-from bidder.server.serve import Timers, WallClock, runner_of
+from bidder.server.lane import Lanes
+from bidder.server.serve import Timers, WallClock, address_of, lanes_of, listen, runner_of
 from bidder.server.signing import Signer
 from openrtb.codes import NoBidReason
-from tests.bidder.test_desk import CPM, desk, plan
+from tests.bidder.test_desk import CPM, Clock, desk, plan
 from tests.openrtb.test_decode import SEEDS, rows_of
 
 IMP = {"id": "1", "banner": {"w": 300, "h": 250}, "tagid": "paper/top", "bidfloor": 0.5}
@@ -39,8 +40,9 @@ REQUEST: dict[str, Any] = {
 class Client:
     """A service, its desk and somebody who calls it."""
 
-    def __init__(self, service: Service, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, service: Service, http: aiohttp.ClientSession, url: str, lanes: Lanes | None = None) -> None:
         self.service, self.desk, self.http, self.url = service, service.desk, http, url
+        self.lanes = lanes or Lanes(service.reply, asyncio.Protocol)
         self.wall_s = 1e9
         """What the signer takes for the time."""
 
@@ -49,6 +51,7 @@ class Client:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         kinds = {
             "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         # as a stream, because aiohttp warns of large bytes
@@ -89,13 +92,16 @@ async def serving(made: Desk) -> AsyncIterator[Client]:
     service = Service(made, Signer(lambda: client.wall_s), currency="USD")
     runner = runner_of(service, 1.0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    service.public_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    lanes = lanes_of(service, runner)
+    server = await listen(lanes, "127.0.0.1", 0)
+    service.public_url = address_of("127.0.0.1", server.sockets[0].getsockname()[1])
     try:
         async with aiohttp.ClientSession(auto_decompress=False) as http:
-            client = Client(service, http, service.public_url)
+            client = Client(service, http, service.public_url, lanes)
             yield client
     finally:
+        server.close()
+        lanes.close()
         await runner.cleanup()
 
 
@@ -152,8 +158,12 @@ def test_what_is_forged_or_altered_changes_nothing() -> None:
             burl.replace(f"s={query['s']}&", ""): 400,
             burl.replace("/billing?", "/loss?"): 403,
             burl.replace("/billing?", "/win?"): 403,
-            burl.replace("/billing?", "/click?"): 404,
+            burl.replace("/billing?", "/click?"): 403,
+            burl.replace("/billing?", "/other?"): 404,
+            burl.replace("/billing?", "/conversion?"): 400,
+            burl.replace(f"d={query['d']}", f"d={query['d']}0"): 403,
             burl.replace("p=1.0", "p=2.000001"): 409,
+            burl.replace("p=1.0", "p=0.499999"): 409,
             burl.replace("p=1.0", "p=-1"): 400,
             burl.replace("p=1.0", "p=nan"): 400,
             burl.replace("p=1.0", "p=1e999"): 400,
@@ -209,6 +219,22 @@ def test_bids_nobody_answers_are_released_by_the_clock_alone() -> None:
         timers.stop()
         assert clock() >= 1.0
         assert made.counts.expired == 1
+
+    served(story, made)
+
+
+def test_a_disputed_bill_is_disputed_however_often_it_comes() -> None:
+    clock = Clock()
+    made = desk(plan(), clock=clock)
+
+    async def story(client: Client) -> None:
+        first = [await client.bid() for _ in range(5)]
+        clock.now_s += 11.0
+        for _ in range(5):
+            await client.bid()
+        for _ in range(3):
+            assert await client.get(first[0]["burl"].replace("${AUCTION_PRICE}", "1.5")) == 409
+        assert client.held() == (0, 10 * CPM)
 
     served(story, made)
 
@@ -273,14 +299,14 @@ def test_large_answers_are_packed_for_those_who_ask() -> None:
 
 
 def test_rules_of_the_wire() -> None:
-    """Currencies, seats, private auctions, children, broken native requests."""
+    """Currencies, seats, private auctions, broken native requests."""
 
     async def story(client: Client) -> None:
-        assert await client.nbr(cur=["EUR"]) == NoBidReason.UNKNOWN_ERROR
-        assert await client.nbr(wseat=["somebody"]) == NoBidReason.UNKNOWN_ERROR
-        assert await client.nbr(bseat=["bidlab"]) == NoBidReason.UNKNOWN_ERROR
+        assert await client.nbr(cur=["EUR"]) == Ruled.CURRENCY.nbr
+        assert await client.nbr(wseat=["somebody"]) == Ruled.SEAT.nbr
+        assert await client.nbr(bseat=["bidlab"]) == Ruled.SEAT.nbr
         private = {**IMP, "pmp": {"private_auction": 1, "deals": [{"id": "elsewhere"}]}}
-        assert await client.nbr(imp=[private]) == NoBidReason.UNKNOWN_ERROR
+        assert await client.nbr(imp=[private]) == Ruled.PRIVATE_AUCTION.nbr
         assert client.held() == (0, 0)
         assert (await client.bid(cur=["EUR", "USD"], wseat=["bidlab"]))["price"] == 2.0
         native = {"id": "n", "native": {"request": "{}"}}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiments.results.data_page import data_page
 from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, TABLES
+from experiments.results.study_dictionary import STUDIES, STUDIES_NULLABLE
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -17,7 +18,8 @@ def test_the_page_is_what_the_dictionary_says() -> None:
 
 def test_every_column_is_on_the_page_with_a_meaning() -> None:
     page = data_page()
-    for table in TABLES.values():
+    assert not TABLES.keys() & STUDIES.keys()
+    for table in (*TABLES.values(), *STUDIES.values()):
         for column in table.columns:
             assert column.meaning
             assert f"| `{column.name}` |" in page
@@ -27,3 +29,4 @@ def test_every_column_is_on_the_page_with_a_meaning() -> None:
 def test_fates_and_nullable_columns_are_those_that_exist() -> None:
     assert tuple(FATE_MEANINGS) == FATES
     assert all(column in [c.name for c in TABLES[table].columns] for table, column in NULLABLE)
+    assert all(column in [c.name for c in STUDIES[table].columns] for table, column in STUDIES_NULLABLE)

@@ -24,7 +24,7 @@ def test_numbers_are_those_of_the_tables() -> None:
     assert first["cpa"] == pytest.approx(row["spend_nanos"] / 1e9 / row["attributed_conversions"])
     assert first["win_rate"] == row["impressions"] / row["bids"]
     assert first["frequency"] == row["impressions"] / row["truth_reach"]
-    assert first["true_romi"] == pytest.approx(first["true_profit"] / first["spend"])
+    assert first["true_romi"] == pytest.approx(first["true_profit"] / (first["spend"] + first["data_cost"]))
     assert summary["requests"] == sum(tables["fates"]["requests"].to_pylist())
     assert list(summary["fates"]) == list(FATES)
 

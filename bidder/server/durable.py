@@ -1,0 +1,376 @@
+"""Accounts on disk: a notice is answered when it is, and the book of every worker follows the same notices in the same
+order. Money in nanos, times in s.
+
+The book may commit what the worker's lease allows and no more: `total_nanos` in the book is what the campaign has spent
+plus the lease, never the campaign's budget (except while pacing looks at it). A lease grows after the grant is on disk
+and shrinks before the return is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bidder.core.book import BID_PRICE, Book
+from bidder.core.codes import PACE_ADAPTIVE, PACE_MULTIPLICATIVE
+from bidder.desk import Desk, Heard, Spend
+from bidder.errors import NotKept, ServeError
+from bidder.plan import CampaignPlan
+from bidder.server.accounts import ticket_of
+from bidder.server.entries import Entry, How, Sort
+from bidder.server.metrics import Sample
+from bidder.server.signing import Kind, Ticket
+from bidder.server.store import Session, Store, budgets_of
+from bidder.server.writer import Committed, Writer
+from openrtb.errors import MoneyError
+from openrtb.money import price_nanos, units_to_nanos
+from openrtb.notices import Conversion
+
+SYNC_EVERY_S = 0.1
+"""How often a worker without notices hears what others heard, and asks for more to spend or gives back."""
+TELL_EVERY_S = 1.0
+"""How often a worker tells the others its metrics."""
+PACED = (
+    *("mu", "multiplier", "pace_target_nanos", "entered", "tick_entered", "tick_spent_nanos", "tick_s"),
+    *("pid_integral", "pid_error"),
+)
+"""Where pacing stands: fields of a campaign's row."""
+LEASE_PART = 8
+"""A worker wants this part of its share of what is left of a budget: what a crash may hold back for a while."""
+LEASE_BIDS = 8
+"""... or the money of this many bids, if that is more."""
+HIGHEST_VALUE = 1e9
+"""Currency units: a conversion worth more is a mistake."""
+
+_SORTS = {Kind.WIN: Sort.WIN, Kind.BILLING: Sort.BILLING, Kind.LOSS: Sort.LOSS, Kind.CLICK: Sort.CLICK}
+_HEARD = {How.REPEATED: Heard.REPEATED, How.REFUSED: Heard.REFUSED, How.DISPUTED: Heard.REFUSED}
+_OLD = (How.REPEATED, How.DISPUTED)
+Result = TypeVar("Result")
+_log = logging.getLogger("bidlab.accounts")
+
+
+class Durable:
+    """One worker's view of the accounts; *worker* is its number there, *workers* how many there are."""
+
+    def __init__(self, desk: Desk, plans: Sequence[CampaignPlan], store: Store, worker: int, workers: int = 1) -> None:
+        self._desk, self._store, self.worker, self._workers = desk, store, worker, workers
+        self.failures = 0
+        """Transactions that could not be written."""
+        known = store.campaigns()
+        self._work_for(plans, {id_: no for id_, (no, _, _) in known.items()})
+        self._paused = frozenset(id_ for id_, (_, _, paused) in known.items() if paused)
+        self.on_paused: Callable[[frozenset[str]], None] = lambda paused: None
+        """Called with the campaigns that are paused, when that changes."""
+        self.on_reload: Callable[[], None] = lambda: None
+        """Called when another worker wants all to read their campaigns anew."""
+        self.samples: Callable[[], list[Sample]] = list
+        """What this worker has to tell the others for `/metrics`."""
+        self._told_s = -math.inf
+        self._reloads = int(store.meta().get("reloads", 0))
+        self._writer = Writer(store, worker, self._recover())
+        self._handle: asyncio.TimerHandle | None = None
+        self._syncing = False
+        self._used_nanos = self._committed()
+
+    def _work_for(self, plans: Sequence[CampaignPlan], numbers: Mapping[str, int]) -> None:
+        """Work for *plans*, which the desk's book holds at the same positions."""
+        self._numbers = [numbers[plan.campaign_id] for plan in plans]
+        self._ix = {no: ix for ix, no in enumerate(self._numbers)}
+        self._pacings = [repr(plan.pacing) for plan in plans]
+        self._totals = np.array([plan.total_nanos for plan in plans], np.int64)
+
+    def _recover(self) -> int:
+        """Bring the book up to the last notice on disk; returns its number. Nothing may be spent yet."""
+        last, campaigns = 0, self._desk.book.campaigns
+        campaigns["total_nanos"] = campaigns["spent_nanos"]
+        for seq, entry in self._store.notices():
+            self._apply(entry)
+            last = seq
+        self._recover_pacing()
+        return last
+
+    def ticket(self, bid_id: str) -> Ticket:
+        """What a bid's notice URLs carry."""
+        return ticket_of(self._desk, bid_id, self._numbers.__getitem__)
+
+    async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
+        """Take in a notice about a bid; raises `NotKept` when it could not be written down."""
+        nanos = price_nanos(price_cpm) if kind is Kind.BILLING else reason if kind is Kind.LOSS else 0
+        owner = int(ticket.bid_id.partition("-")[0])
+        return await self._hear(
+            Entry(
+                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, ticket.person_ix, ticket.slot_ix, nanos),
+                *(ticket.day_ix, ticket.made_ms / 1000.0),
+            )
+        )
+
+    async def hear_conversion(self, conversion: Conversion) -> Heard:
+        """Take in a conversion; raises `NotKept` when it could not be written down."""
+        if not 0.0 <= conversion.value <= HIGHEST_VALUE:
+            raise MoneyError(f"value {conversion.value!r} is not between 0 and {HIGHEST_VALUE:.0f}")
+        product_ix, person_ix = self._desk.buyer(conversion)
+        if product_ix < 0:
+            return Heard.UNKNOWN
+        value_nanos = units_to_nanos(conversion.value)
+        return await self._hear(
+            Entry(Sort.CONVERSION, conversion.id, 0, -1, person_ix, product_ix, value_nanos, 0, 0.0)
+        )
+
+    async def _hear(self, entry: Entry) -> Heard:
+        answer: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+
+        def done(how: How) -> None:
+            self._count(entry, how)
+            if how not in _OLD:
+                self._apply(entry)
+            if not answer.done():
+                answer.set_result(_HEARD.get(how, Heard.BOOKED))
+
+        def failed(error: Exception) -> None:
+            self._failed(error)
+            if not answer.done():
+                answer.set_exception(NotKept("the notice could not be written down"))
+
+        self._writer.submit(lambda session: session.hear(entry), done, failed)
+        return await answer
+
+    def _count(self, entry: Entry, how: How) -> None:
+        counts = self._desk.counts
+        if how in _OLD:
+            counts.repeated += 1
+        elif entry.sort == Sort.BILLING:
+            counts.late += how is How.LATE
+            counts.refused += how is How.REFUSED
+            counts.wins += how is not How.REFUSED
+        elif entry.sort == Sort.LOSS:
+            counts.losses += 1
+
+    def _apply(self, entry: Entry) -> None:
+        """Let the book follow a notice that is on disk."""
+        if entry.sort == Sort.CONVERSION:
+            self._desk.book_conversion(entry.what_ix, entry.person_ix, entry.nanos, entry.heard_s)
+            return
+        campaign_ix = self._ix.get(entry.campaign_no, -1)
+        if campaign_ix < 0:  # of an earlier scenario; its money is on disk all the same
+            return
+        if entry.sort == Sort.BILLING and entry.how != How.REFUSED:
+            on_time = entry.how == How.ON_TIME and entry.owner == self.worker
+            if not on_time:  # paid for by somebody else's lease or by nobody's
+                self._desk.book.campaigns["total_nanos"][campaign_ix] += entry.nanos
+            spend = Spend(campaign_ix, entry.person_ix, entry.what_ix, entry.nanos, entry.day_ix)
+            self._desk.book_billing(entry.id, spend, entry.heard_s, on_time=on_time)
+        elif entry.sort == Sort.CLICK:
+            self._desk.book_click(campaign_ix, entry.what_ix)
+        elif entry.sort in (Sort.LOSS, Sort.BILLING):
+            self._desk.give_up(entry.id)
+
+    def _committed(self) -> NDArray[np.int64]:
+        campaigns = self._desk.book.campaigns
+        committed: NDArray[np.int64] = campaigns["spent_nanos"] + campaigns["reserved_nanos"]
+        return committed
+
+    def _wanted(self) -> NDArray[np.int64]:
+        """int64[C]: what the worker would like to have free to commit."""
+        book = self._desk.book
+        left = np.maximum(self._totals - book.campaigns["spent_nanos"], 0)
+        share = left // self._workers
+        dearest = book.prices[:, :, BID_PRICE].max(axis=1) * np.maximum(book.campaigns["multiplier"], 1.0)
+        bids = np.where(book.campaigns["signal_ix"] >= 0, share, (LEASE_BIDS * dearest).astype(np.int64))
+        committed = self._committed()
+        used = 2 * (committed - self._used_nanos) if len(committed) == len(self._used_nanos) else 0 * committed
+        self._used_nanos = committed
+        wanted: NDArray[np.int64] = np.minimum(np.maximum(np.maximum(share // LEASE_PART, bids), used), left)
+        return wanted
+
+    def _shift(self) -> tuple[dict[int, int], dict[int, int]]:
+        """What to ask for and what to give back, by position; the second is no longer used from here on."""
+        campaigns = self._desk.book.campaigns
+        wanted, free = self._wanted(), campaigns["total_nanos"] - self._committed()
+        asks = {int(ix): int(wanted[ix] - free[ix]) for ix in np.flatnonzero(2 * free < wanted)}
+        returns = {int(ix): int(free[ix] - wanted[ix]) for ix in np.flatnonzero(free > 2 * wanted)}
+        for ix, nanos in returns.items():
+            campaigns["total_nanos"][ix] -= nanos
+        return asks, returns
+
+    def _submit_sync(self, finished: Callable[[Exception | None], None]) -> None:
+        asks, returns = self._shift()
+        numbers = self._numbers
+
+        stats = self._stats()
+
+        def job(session: Session) -> tuple[dict[int, int], frozenset[str], int]:
+            session.free_held()
+            for ix, nanos in returns.items():
+                session.give_back(numbers[ix], nanos)
+            if stats:
+                session.set_stats(stats)
+            granted = {ix: session.grant(numbers[ix], nanos) for ix, nanos in asks.items()}
+            return granted, session.paused(), session.counted("reloads")
+
+        def done(result: tuple[dict[int, int], frozenset[str], int]) -> None:
+            granted, paused, reloads = result
+            for ix, nanos in granted.items():
+                self._desk.book.campaigns["total_nanos"][ix] += nanos
+            finished(None)
+            if paused != self._paused:
+                self._paused = paused
+                self.on_paused(paused)
+            if reloads > self._reloads:
+                self._reloads = reloads
+                self.on_reload()
+
+        self._writer.submit(job, done, finished)
+
+    async def _do(self, job: Callable[[Session], Result]) -> Result:
+        """What *job* returns, once it is on disk; raises what kept it from being written."""
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._writer.submit(job, answer.set_result, answer.set_exception)
+        return await answer
+
+    def paused(self) -> frozenset[str]:
+        """Ids of the campaigns that are paused."""
+        return self._paused
+
+    async def pause(self, campaign_id: str, paused: bool) -> None:
+        """Keep in mind, for every worker, that a campaign is paused or not."""
+        await self._do(lambda session: session.set_paused(campaign_id, paused))
+
+    def _stats(self) -> bytes:
+        """This worker's metrics when it is time to tell them, else nothing."""
+        now_s = time.monotonic()
+        if self._workers == 1 or now_s < self._told_s + TELL_EVERY_S:
+            return b""
+        self._told_s = now_s
+        return msgspec.json.encode(self.samples())
+
+    def figures(self) -> dict[str, float]:
+        """Metrics of the accounts themselves."""
+        return {
+            "bidlab_commits_total": self._writer.commits,
+            "bidlab_write_failures_total": self.failures,
+            "bidlab_waiting_notices": self._writer.waiting(),
+        }
+
+    def other_workers(self) -> dict[str, list[Sample]]:
+        """The last metrics of the other workers, by their number."""
+        told = self._store.stats()
+        return {str(no): msgspec.json.decode(text, type=list[Sample]) for no, text in told if no != self.worker}
+
+    async def tell_reload(self) -> None:
+        """Have all other workers read their campaigns anew."""
+        self._reloads = await self._do(lambda session: session.count_up("reloads"))
+
+    async def prepare(self, plans: Sequence[CampaignPlan]) -> Callable[[Book], None]:
+        """Write the budgets of *plans* down."""
+        numbers, overdrawn = await self._do(lambda session: session.change_budgets(budgets_of(plans)))
+
+        def adopt(book: Book) -> None:
+            """What was leased stays leased; new campaigns begin without."""
+            before = self._desk.book.campaigns["total_nanos"]
+            book.campaigns["total_nanos"] = book.campaigns["spent_nanos"]
+            book.campaigns["total_nanos"][: len(before)] = before
+            self._work_for(plans, numbers)
+            for campaign_ix, plan in enumerate(plans):
+                self._give_back(book, campaign_ix, overdrawn.get(plan.campaign_id, 0))
+
+        return adopt
+
+    def _give_back(self, book: Book, campaign_ix: int, nanos: int) -> None:
+        """Give back up to *nanos* of what is free, because the budget has become smaller."""
+        row = book.campaigns[campaign_ix]
+        nanos = min(nanos, int(row["total_nanos"] - row["spent_nanos"] - row["reserved_nanos"]))
+        if nanos > 0:
+            number = self._numbers[campaign_ix]
+            row["total_nanos"] -= nanos
+            self._writer.submit(lambda session: session.give_back(number, nanos), lambda _: None, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        _log.error("not written", extra={"data": {"error": str(error)}})
+
+    def _sync(self) -> None:
+        """One round, and the next one later."""
+
+        def finished(error: Exception | None) -> None:
+            self._syncing = False
+            if error is not None:
+                self._failed(error)
+
+        if not self._syncing:
+            self._syncing = True
+            self._submit_sync(finished)
+        self._handle = asyncio.get_running_loop().call_later(SYNC_EVERY_S, self._sync)
+
+    def _on_commit(self, committed: Committed) -> None:
+        for entry in committed.others:
+            self._apply(entry)
+        for done, result in committed.done:
+            done(result)
+        self._desk.horizon_s = committed.now_s
+
+    async def start(self) -> None:
+        """Begin to write, with a first lease for every campaign; raises `ServeError` when it cannot be written."""
+        self._writer.start(self._on_commit)
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._submit_sync(lambda error: first.set_exception(error) if error else first.set_result(None))
+        try:
+            await first
+        except sqlite3.Error as error:
+            raise ServeError(
+                f"the accounts cannot be written ({error}); make room, or choose another --state"
+            ) from None
+        self._sync()
+
+    async def stop(self) -> None:
+        """Write down what is waiting and give the lease back, or let it be held while bids are in flight."""
+        if self._handle is not None:
+            self._handle.cancel()
+        idle = self._desk.in_flight() == 0
+        self._writer.submit(lambda session: session.hold([self.worker], idle=idle), lambda _: None, self._failed)
+        await self._writer.stop()
+        await asyncio.sleep(0)  # what was committed last is booked
+        self._store.close()
+
+    def tick(self) -> None:
+        """The desk's tick; pacing is to see budgets, not leases, and is written down."""
+        campaigns = self._desk.book.campaigns
+        ceilings = campaigns["total_nanos"].copy()
+        campaigns["total_nanos"] = self._paced_totals()
+        self._desk.tick()
+        campaigns["total_nanos"] = ceilings
+        self._writer.submit(self._write_pacing(), lambda _: None, self._failed)
+
+    def _paced_totals(self) -> NDArray[np.int64]:
+        """int64[C]: budgets as pacing is to see them. By mu it steers what the worker's own auctions spend, so it sees
+        the worker's share of what is left; by PID what all spend."""
+        campaigns = self._desk.book.campaigns
+        spent, by_mu = campaigns["spent_nanos"], np.isin(campaigns["pace"], (PACE_ADAPTIVE, PACE_MULTIPLICATIVE))
+        share: NDArray[np.int64] = np.where(by_mu, spent + (self._totals - spent) // self._workers, self._totals)
+        return share
+
+    def _write_pacing(self) -> Callable[[Session], None]:
+        """A job that writes down where pacing stands."""
+        campaigns = self._desk.book.campaigns
+        told = [
+            (msgspec.json.encode([self._pacings[c], [float(campaigns[name][c]) for name in PACED]]), self._numbers[c])
+            for c in np.flatnonzero(campaigns["pace"] >= PACE_ADAPTIVE).tolist()
+        ]
+        return lambda session: session.set_pacing(told)
+
+    def _recover_pacing(self) -> None:
+        """Go on pacing where the last worker that wrote it down stood, campaigns with another pacing now excepted."""
+        campaigns, known = self._desk.book.campaigns, self._store.pacing()
+        for campaign_ix, number in enumerate(self._numbers):
+            pacing, values = msgspec.json.decode(known.get(number, b'["",[]]'))
+            if pacing == self._pacings[campaign_ix]:
+                for name, value in zip(PACED, values, strict=True):
+                    campaigns[name][campaign_ix] = value

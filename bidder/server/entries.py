@@ -1,0 +1,50 @@
+"""What the accounts keep of a notice, as it goes to disk and comes back. Money in nanos, times in s since the start."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class Sort(IntEnum):
+    """Kinds of notices, as numbers on disk."""
+
+    WIN = 0
+    BILLING = 1
+    LOSS = 2
+    CLICK = 3
+    CONVERSION = 4
+
+
+class How(IntEnum):
+    """What became of a notice."""
+
+    NOTED = 0
+    ON_TIME = 1
+    """A billing paid for by what the bid's maker holds."""
+    LATE = 2
+    """A billing paid for by what nobody holds."""
+    REFUSED = 3
+    """A billing nobody can pay for."""
+    REPEATED = 4
+    """Heard before; never on disk, nor is the next."""
+    DISPUTED = 5
+    """Heard and refused before."""
+
+
+class Entry(Struct, gc=False):
+    """One notice. `what_ix` is the slot, of a conversion the product; `nanos` the price, or the conversion's value."""
+
+    sort: int
+    id: str
+    owner: int
+    """Number of the worker that made the bid; 0: no bid."""
+    campaign_no: int
+    person_ix: int
+    what_ix: int
+    nanos: int
+    day_ix: int
+    made_s: float
+    how: int = How.NOTED
+    heard_s: float = 0.0

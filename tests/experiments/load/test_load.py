@@ -1,0 +1,352 @@
+"""Load on real bidders over real sockets: open loop, verdicts on answers, notices, money, faults, thresholds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bidder.plan import CapPlan
+from bidder.server.app import Service
+from experiments.cli.load import load
+from experiments.errors import RunError, ThresholdBroken
+from experiments.load.feedback import NoticeFaults, Ratios, forged
+from experiments.load.page import render
+from experiments.load.require import requirement
+from experiments.load.run import LoadRun, LoadSpec, result_of
+from experiments.load.search import find_max
+from experiments.load.traffic import Contents, Pace, Schedule
+from experiments.load.watch import Watch, most_within
+from experiments.setting import Setting
+from tests.exchange_sim.server.market import TestBidder
+from tests.experiments.served import bidder_served, small_setting
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    """Whose traffic it is."""
+    return small_setting()
+
+
+@contextlib.asynccontextmanager
+async def foreign() -> AsyncIterator[TestBidder]:
+    """A bidder that is not ours."""
+    bidder = TestBidder("other")
+    runner = web.AppRunner(bidder.app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    bidder.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield bidder
+    finally:
+        await runner.cleanup()
+
+
+def spec(url: str, rate: float, duration_s: float = 1.0, **changes: Any) -> LoadSpec:
+    """A short run."""
+    made = LoadSpec(url, Pace(rate, duration_s), 8, 0.2, 2.0, "EUR", Ratios(0.5, 1.0))
+    return made._replace(**changes)
+
+
+async def loaded(setting: Setting, asked: LoadSpec) -> dict[str, Any]:
+    """The result of a run."""
+    run = LoadRun(asked, Contents(setting, asked.tmax_s * 1000.0), Watch(setting.plans))
+    await run.run()
+    return result_of(run)
+
+
+def spent_by(service: Service) -> dict[str, int]:
+    """What the bidder itself has booked, by campaign."""
+    campaigns = service.desk.book.campaigns["spent_nanos"].tolist()
+    return {name: n for name, n in zip(("awareness", "buyers"), campaigns, strict=True) if n}
+
+
+def bids_for(bidder: TestBidder, price: float = 2.0, **changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Answers that suit any request of the scenario."""
+    vast = '<VAST version="3.0"></VAST>'
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        imp = request["imp"][0]
+        room = imp.get("banner") or {"w": 1, "h": 1}
+        adm = {"adm": vast} if "video" in imp else {}
+        made = {"w": room["w"], "h": room["h"], **adm, "cid": "awareness", **changes}
+        bid = bidder.bid(request["id"], imp["id"], price, **made)
+        return {"id": request["id"], "cur": "EUR", "seatbid": [{"bid": [bid]}]}
+
+    return answer
+
+
+def test_our_own_bidder_takes_it(setting: Setting) -> None:
+    async def main() -> None:
+        async with bidder_served(setting) as service:
+            result = await loaded(setting, spec(f"{service.public_url}/openrtb2/bid", 200, 2.0, tmax_s=2.0))
+            assert 300 < result["sent"] < 500
+            assert result["counts"]["answered"] == result["sent"] == service.desk.counts.requests
+            assert result["counts"]["bids"] == service.desk.counts.bids > 50
+            assert (result["counts"]["errors"], result["invalid"], result["violations"]) == (0, {}, [])
+            assert result["notices"]["billing"] == {"204": result["wins"]}
+            assert result["wins"] == service.desk.counts.wins > 10
+            assert result["spent_nanos"] == spent_by(service)
+            ms = result["latency_ms"]
+            assert 0 < ms["p50"] <= ms["p99"] <= ms["p99.99"] <= ms["max"]
+            assert sum(tick["sent"] for tick in result["seconds"]) == result["sent"]
+
+    asyncio.run(main())
+
+
+def test_a_stall_is_felt_by_every_request_it_keeps_waiting(setting: Setting) -> None:
+    """Open loop: with one connection and one stall of 0.5 s, the requests behind it are late too, not absent."""
+
+    async def main() -> None:
+        async with foreign() as bidder:
+
+            def answer(request: dict[str, Any]) -> None:
+                bidder.delay_s = 0.5 if len(bidder.asked) == 20 else 0.0
+
+            bidder.answer = answer
+            asked = spec(f"{bidder.url}/bid", 100, 1.5, connections=1, tmax_s=0.1)
+            result = await loaded(setting, asked)
+            assert result["sent"] == len(bidder.asked) == result["counts"]["no_bid"]
+            assert result["sent"] == pytest.approx(150, abs=45)
+            assert result["latency_ms"]["max"] > 450
+            # those that arrive in the first 0.4 s of the stall are more than 0.1 s late
+            assert result["counts"]["timeouts"] > 20
+            assert result["latency_ms"]["p75"] > 50
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts", "where", "reason"),
+    [
+        (lambda r: (500, b""), "errors", "errors", "HTTP 500"),
+        (lambda r: (400, b""), "errors", "errors", "HTTP 400"),
+        (lambda r: (200, b"{"), "invalid", "invalid", "unreadable answer"),
+        (lambda r: {"id": "x", "seatbid": []}, "invalid", "invalid", "unreadable answer"),
+        ({"price": 0.01}, "invalid", "invalid", "below floor"),
+        ({"adm": None, "nurl": None}, "invalid", "invalid", "missing markup"),
+        ({"impid": "9"}, "invalid", "invalid", "invalid response"),
+    ],
+)
+def test_bad_answers_are_counted_by_reason(setting: Setting, answer: Any, counts: str, where: str, reason: str) -> None:
+    async def main() -> None:
+        async with foreign() as bidder:
+            bidder.answer = answer if callable(answer) else lambda r: _changed(bids_for(bidder)(r), answer)
+            result = await loaded(setting, spec(f"{bidder.url}/bid", 60, 0.5))
+            touched = sum(result[where].values())
+            assert result[where] == {reason: touched}
+            assert result["counts"][counts] == touched > 3
+            assert result["counts"]["bids"] == (result["sent"] - touched if isinstance(answer, dict) else 0)
+            assert bidder.kinds().count("bill") == result["wins"] <= result["counts"]["bids"]
+
+    asyncio.run(main())
+
+
+def _changed(response: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    bid = {**response["seatbid"][0]["bid"][0], **changes}
+    response["seatbid"][0]["bid"][0] = {key: value for key, value in bid.items() if value is not None}
+    return response
+
+
+def test_a_bidder_that_overspends_and_forgets_caps_is_found_out(setting: Setting) -> None:
+    """`awareness` may spend 16 EUR and show each person three ads a day; this bidder pays 1,000 CPM."""
+
+    async def main() -> None:
+        async with foreign() as bidder:
+            bidder.answer = bids_for(bidder, 1000.0)
+            asked = spec(f"{bidder.url}/bid", 400, 1.5, ratios=Ratios(1.0, 1.0), tmax_s=2.0)
+            few = replace(setting, world=setting.world._replace(people_count=20))
+            result = await loaded(few, asked)
+            assert result["wins"] == result["counts"]["bids"] > 400
+            assert result["billed"]["awareness"] == result["wins"]
+            assert result["spent_nanos"]["awareness"] == result["wins"] * 10**9
+            told = "\n".join(result["violations"])
+            assert "awareness: spent" in told
+            assert "total budget of 16.0" in told
+            assert "people above the cap of 3 in 86400 s (sliding)" in told
+
+    asyncio.run(main())
+
+
+def test_most_exposures_in_a_window() -> None:
+    assert most_within([], 10.0) == 0
+    assert most_within([0.0, 5.0, 10.0], 10.0) == 2
+    assert most_within([0.0, 5.0, 9.99, 10.0], 10.0) == 3
+    assert CapPlan(1, 10.0, True).sliding
+
+
+def test_every_fault_pack_against_our_own_bidder(setting: Setting) -> None:
+    async def main() -> None:
+        async with bidder_served(setting) as service:
+            asked = spec(
+                f"{service.public_url}/openrtb2/bid",
+                *(150, 2.0),
+                request_packs=("malformed", "oversize", "slow", "vanish"),
+                fault_share=0.3,
+                notice_faults=NoticeFaults(0.2, 0.2, 0.3, 0.3, late_s=0.5),
+                ratios=Ratios(1.0, 1.0),
+                tmax_s=1.0,
+            )
+            result = await loaded(setting, asked)
+            assert result["violations"] == []
+            assert result["counts"]["errors"] == 0
+            assert set(result["faults"]) == {"malformed", "oversize", "slow", "vanish"}
+            assert set(result["faults"]["malformed"]) == {"400"}
+            assert set(result["faults"]["oversize"]) <= {"413", "closed"}
+            assert set(result["faults"]["slow"]) <= {"204", "408"}
+            heard = result["notices"]
+            assert set(heard["forged"]) == {"403"}
+            assert set(heard["late billing"]) <= {"204", "409"}
+            assert heard["billing"]["lost on purpose"] > 3
+            assert service.desk.counts.repeated > 0
+            assert result["spent_nanos"] == spent_by(service)
+
+    asyncio.run(main())
+
+
+def test_a_bidder_that_believes_forgeries_and_breaks_is_found_out(setting: Setting) -> None:
+    async def main() -> None:
+        async with foreign() as bidder:
+            bidder.answer = bids_for(bidder)
+            asked = spec(
+                f"{bidder.url}/bid",
+                *(150, 1.0),
+                request_packs=("malformed",),
+                fault_share=0.3,
+                notice_faults=NoticeFaults(forged=1.0),
+            )
+            told = "\n".join((await loaded(setting, asked))["violations"])
+            assert "forged billing notices were accepted" in told
+            assert "malformed requests were answered 500" in told
+
+    asyncio.run(main())
+
+
+def test_a_forgery_differs_in_one_character() -> None:
+    url = "http://h/n?b=1&s=abcdefgh&p=2.5"
+    lie = forged(url)
+    assert sum(a != b for a, b in zip(url, lie, strict=True)) == 1
+    assert lie.endswith("&p=2.5")
+
+
+def test_the_ramp_and_the_rate() -> None:
+    moments: list[float] = []
+    schedule = Schedule(Pace(1000.0, 10.0, ramp_s=4.0), 3, moments.append)
+    schedule.advance(100.0)
+    assert schedule.next_s() == float("inf")
+    assert moments == sorted(moments)
+    assert moments[-1] < 10.0
+    assert len(moments) == pytest.approx(8000, abs=300)
+    assert sum(m < 2.0 for m in moments) == pytest.approx(500, abs=100)
+    again: list[float] = []
+    Schedule(Pace(1000.0, 10.0, ramp_s=4.0), 3, again.append).advance(100.0)
+    assert again == moments
+
+
+RESULT: dict[str, Any] = {
+    "latency_ms": {"p99": 19.5, "p99.9": 40.0, "max": 50.0},
+    "counts": {"timeouts": 2, "errors": 0, "bids": 500},
+    **{"sent": 1000, "rate_per_s": 100.0, "violations": ["x"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("p99<20ms", True),
+        ("p99<19500us", False),
+        ("p99<=0.0195s", True),
+        ("p99.9 < 30 ms", False),
+        ("max>=50ms", True),
+        ("timeouts<0.1%", False),
+        ("timeouts<=0.2%", True),
+        ("timeouts=2", True),
+        ("errors=0", True),
+        ("bids>40%", True),
+        ("rate>=100", True),
+        ("violations=0", False),
+    ],
+)
+def test_thresholds(text: str, met: bool) -> None:
+    assert requirement(text).met(RESULT) == met
+
+
+@pytest.mark.parametrize("text", ["p99", "p99<20", "p98<20ms", "timeouts<x%", "rate<5%", "p99<20%", "errors<3ms", ""])
+def test_what_is_no_threshold_is_told(text: str) -> None:
+    with pytest.raises(RunError, match="--require"):
+        requirement(text)
+
+
+@pytest.mark.parametrize("capacity", [0.5, 3.0, 170.0, 1000.0, 31_234.0])
+def test_the_search_ends_just_below_what_holds(capacity: float) -> None:
+    def run_at(rate: float) -> dict[str, Any]:
+        late = 0 if rate <= capacity else 1000
+        return {
+            **RESULT,
+            "sent": int(rate * 10),
+            "counts": {"timeouts": late},
+            "asked": {"duration_s": 10.0, "ramp_s": 0.0},
+        }
+
+    best, steps = find_max(run_at, 10.0, [requirement("timeouts<0.1%")])
+    if capacity < 1.0:
+        assert best is None
+        assert steps[-1].rate_per_s == 1.0
+        return
+    assert best is not None
+    assert capacity / 1.05 <= best.rate_per_s <= capacity
+    assert len(steps) < 25
+
+
+def test_the_command_writes_its_results_and_fails_on_a_broken_threshold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def command(url: str, *options: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "experiments.cli", "load", url, "--set", "people.count=500", *options),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    async def main() -> None:
+        async with foreign() as bidder:
+            bidder.answer = bids_for(bidder)
+            url = f"{bidder.url}/bid"
+            options = ("--rate", "80", "--duration", "1", "--require", "bids>90%", "--require", "p50<1us", "--json")
+            code, out, err = await command(url, *options, "--out", str(tmp_path))
+            result = json.loads(out)
+            assert code == 1
+            assert err.startswith("bidlab: p50<1us is broken: it is ")
+            assert [r["met"] for r in result["requirements"]] == [True, False]
+            (folder,) = tmp_path.iterdir()
+            assert json.loads((folder / "result.json").read_text()) == result
+            page = (folder / "report.html").read_text()
+            assert page == render(result, "Load on a bidder: learning")
+            assert "<script" not in page
+            assert f"{result['sent']:,} requests to {url}" in page
+            with pytest.raises(ThresholdBroken, match="bids<1% is broken: it is 100"):
+                await asyncio.to_thread(load, url, find_max=True, rate=3.0, duration=1.0, require=["bids<1%"])
+            assert "highest rate: 0/s" in capsys.readouterr().out
+
+    asyncio.run(main())
+
+
+def test_nobody_there(setting: Setting) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError, match="Connect call failed"):
+            await loaded(setting, spec("http://127.0.0.1:9/bid", 10))
+
+    asyncio.run(main())

@@ -1,0 +1,164 @@
+"""`bidlab bidder serve` under an operator's hands: real workers, real signals, and requests that never stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.crash.series import children
+from tests.experiments.test_serve_command import REQUEST, call
+
+TOKEN = "0123456789abcdef"
+SCENARIO = Path(__file__).parents[2] / "experiments/scenario/shipped/learning.yaml"
+
+
+@contextmanager
+def service(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
+    """Two workers over a scenario file of their own; the process, its address and the file."""
+    file, token = folder / "learning.yaml", folder / "token"
+    text = SCENARIO.read_text("utf-8").replace("count: 10_000", "count: 500").replace("pacing: even", "pacing: asap")
+    file.write_text(text, "utf-8")
+    token.write_text(TOKEN, "utf-8")
+    command = [sys.executable, "-m", "experiments.cli", "bidder", "serve", str(file), "--port", "0", "--workers", "2"]
+    command += ["--state", str(folder / "state"), "--admin-token-file", str(token), "--drain-s", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("learning bids at "), (line, process.communicate())
+            yield process, line.split()[-1].removesuffix("/openrtb2/bid"), file
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=20)
+
+
+def order(url: str, method: str = "POST") -> tuple[int, str]:
+    """Status and text of what an operator asks for."""
+    request = urllib.request.Request(url, method=method, headers={"Authorization": f"Bearer {TOKEN}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+
+
+def prices(url: str, count: int = 20) -> set[float | None]:
+    """What a number of requests, each on a connection of its own, are answered with."""
+    found = set()
+    for k in range(count):
+        status, body = call(f"{url}/openrtb2/bid", json.dumps({**REQUEST, "user": {"id": f"p{k}"}}).encode())
+        found.add(json.loads(body)["seatbid"][0]["bid"][0]["price"] if status == 200 else None)
+    return found - {None} or found
+
+
+def wait(until: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    end_s = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+
+
+def settled(url: str, wanted: set[float | None]) -> None:
+    """Wait until every worker answers so."""
+    wait(lambda: prices(url) == wanted)
+
+
+async def traffic(url: str, seconds: float) -> Counter[int | str]:
+    """Answers to requests that never stop, by status; errors by name."""
+    statuses: Counter[int | str] = Counter()
+    end_s = time.monotonic() + seconds
+
+    async def ask(http: aiohttp.ClientSession, k: int) -> None:
+        body = json.dumps({**REQUEST, "user": {"id": f"p{k}"}})
+        while time.monotonic() < end_s:
+            try:
+                async with http.post(f"{url}/openrtb2/bid", data=body) as answer:
+                    await answer.read()
+                    statuses[answer.status] += 1
+            except aiohttp.ClientError as error:
+                statuses[type(error).__name__] += 1
+
+    headers = {"Content-Type": "application/json"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        await asyncio.gather(*(ask(http, k) for k in range(8)))
+    return statuses
+
+
+@pytest.mark.slow
+def test_campaigns_change_under_load_and_no_request_is_dropped(tmp_path: Path) -> None:
+    with service(tmp_path, "--log-level", "info") as (process, url, file):
+        settled(url, {2.0})
+
+        async def story() -> Counter[int | str]:
+            running = asyncio.create_task(traffic(url, 2.0))
+            for price in ("1.5", "1.75", "1.25"):
+                await asyncio.sleep(0.4)
+                text = file.read_text("utf-8")
+                before = next(line for line in text.splitlines() if "kind: constant" in line)
+                file.write_text(text.replace(before, f"    bid: {{kind: constant, price: {price}}}"), "utf-8")
+                process.send_signal(signal.SIGHUP)
+            return await running
+
+        statuses = asyncio.run(story())
+        assert set(statuses) <= {200, 204}
+        assert statuses.total() > 50
+        settled(url, {1.25})
+        # What cannot be read changes nothing; one worker asked by the API tells the other.
+        good = file.read_text("utf-8")
+        file.write_text(good.replace("price: 1.25", "price: -3"), "utf-8")
+        status, text = order(f"{url}/admin/reload")
+        assert status == 409
+        assert "campaigns.awareness.bid" in text
+        assert prices(url) == {1.25}
+        file.write_text(good.replace("price: 1.25", "price: 1.0"), "utf-8")
+        assert order(f"{url}/admin/reload") == (204, "")
+        settled(url, {1.0})
+        # A worker that replaces another one bids as the others do now, not as they did at the start.
+        before = set(children(process.pid))
+        os.kill(min(before), signal.SIGKILL)
+        wait(lambda: len(set(children(process.pid)) - before) == 1)
+        wait(lambda: 'bidlab_draining{worker="3"} 0' in order(f"{url}/metrics", "GET")[1])
+        settled(url, {1.0})
+        assert order(f"{url}/admin/pause?campaign=awareness") == (204, "")
+        settled(url, {None})
+        assert order(f"{url}/admin/resume?campaign=awareness") == (204, "")
+        settled(url, {1.0})
+        told = [line for line in order(f"{url}/metrics", "GET")[1].splitlines() if "bidlab_draining{" in line]
+        assert len(told) == 2
+        process.terminate()
+        _, logs = process.communicate(timeout=30)
+        assert process.returncode == 0
+        events = Counter((line.get("worker", 0), line["event"]) for line in map(json.loads, logs.splitlines()))
+        assert events[0, "worker died"] == 1
+        ended = [worker for worker in (1, 2, 3) if events[worker, "ended"]]
+        assert len(ended) == 2
+        for worker in ended:
+            assert events[worker, "ready"] == events[worker, "draining"] == events[worker, "ended"] == 1
+            assert events[worker, "reloaded"] >= 1
+            assert events[worker, "paused"] == 2
+
+
+def test_a_token_must_be_worth_the_name(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("two short words", "utf-8")
+    command = [sys.executable, "-m", "experiments.cli", "bidder", "serve", "learning"]
+    done = subprocess.run([*command, "--admin-token-file", str(file)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "needs one line of 16 or more" in done.stderr
