@@ -10,7 +10,7 @@ import sys
 import time
 
 from benchmarks.stages import measure
-from benchmarks.world import benchmark_scenario
+from benchmarks.world import benchmark_scenario, market_scenario
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.run import Driver
@@ -19,9 +19,14 @@ from experiments.setting import fresh_truth, make_ready
 RUNS = 5
 
 
-def drive_ns(drive: Driver, auctions: int, campaigns: int = 50, runs: int = RUNS) -> tuple[float, int, int]:
-    """(nanoseconds of CPU per auction, auctions, impressions bought) of a driver on the benchmark world."""
-    setting = make_ready(benchmark_scenario(auctions, campaigns=campaigns))
+def drive_ns(
+    drive: Driver, auctions: int, campaigns: int = 50, runs: int = RUNS, *, rules: bool = False
+) -> tuple[float, int, int]:
+    """(nanoseconds of CPU per auction, auctions, impressions bought) of a driver on the benchmark world.
+
+    *rules*: with all the sellers' rules on.
+    """
+    setting = make_ready(market_scenario(auctions) if rules else benchmark_scenario(auctions, campaigns=campaigns))
     best, ledger = float("inf"), None
     for _ in range(runs):
         setting = fresh_truth(setting)
@@ -53,6 +58,8 @@ def main(auctions: int) -> None:
     print(f"batch      {1e9 / large:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"           {large / small:12.2f} time per auction, {10 * auctions:,} against {auctions:,}")
     print(f"           {many / small:12.2f} time per auction, 1,000 campaigns against 50, as many eligible")
+    rules, count, wins = drive_ns(run_batch, auctions, rules=True)
+    print(f"           {1e9 / rules:12,.0f} with all market rules on ({count:,} auctions, {wins:,} bought)")
     each, count, wins = drive_ns(run_events, auctions // 10, runs=3)
     print(f"events     {1e9 / each:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"memory     {peak_bytes(10 * auctions) / 2**20:12,.0f} MiB at the peak of {10 * auctions:,} auctions")
