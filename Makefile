@@ -22,7 +22,7 @@ demo: venv       ## run the main scenario and say where its report is
 	$(BIN)/bidlab run retail-launch
 
 test: venv       ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 crash: venv      ## kill -9 a hundred times under load, and the books against the disk each time
 	$(BIN)/python -m tests.crash.series 100
@@ -32,7 +32,7 @@ fuzz: venv       ## a million broken requests: no error, no hang, memory flat
 	$(BIN)/python -m tests.fuzz.series
 
 test-nojit: venv ## the suite with the compiler off, at a smaller size
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --ignore tests/experiments/report  # no kernels there
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore tests/experiments/report  # no kernels there
 
 lint: venv       ## ruff and mypy
 	$(BIN)/ruff check .

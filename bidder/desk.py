@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -30,6 +28,7 @@ from bidder.plan import CampaignPlan, Directory
 from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fit, general
 from bidder.reservations import Made, Reservations, State
 from bidder.room import ensure_room
+from bidder.tally import Counts, Heard, Spend
 from openrtb.codes import NoBidReason
 from openrtb.errors import InvalidMessage, MoneyError
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp, ResponseExt
@@ -37,55 +36,14 @@ from openrtb.money import price_nanos, units_to_nanos
 from openrtb.native import NativeRequest, decode_native
 from openrtb.notices import Billing, Click, Conversion, Loss, Notice
 
+__all__ = ["REMEMBER_S", "Counts", "Desk", "Heard", "Spend"]
+
 _NOTHING = -1
 """No reason yet: below every code."""
 REMEMBER_S = 3600.0
 """How long a bid's id is known after it was made; a notice about an older one is refused."""
 ROOM = 64
 """Exposures the book is given room for at a time."""
-
-
-class Heard(IntEnum):
-    """What a notice did."""
-
-    BOOKED = 0
-    REPEATED = 1
-    REFUSED = 2
-    UNKNOWN = 3
-
-
-class Spend(NamedTuple):
-    """What a billing books; the order is the kernel's."""
-
-    campaign_ix: int
-    person_ix: int
-    slot_ix: int
-    price_nanos: int
-    day_ix: int
-
-
-@dataclass(slots=True)
-class Counts:
-    """What came over the wire."""
-
-    requests: int = 0
-    bids: int = 0
-    invalid: int = 0
-    """Requests that break the specification."""
-    unconsented: int = 0
-    """Requests about a person who may not be recognised."""
-    wins: int = 0
-    losses: int = 0
-    expired: int = 0
-    """Reservations nobody settled in time."""
-    late: int = 0
-    """Wins that came after their reservation had been given up."""
-    refused: int = 0
-    """Wins disputed: no budget left for a late one, or a price above the bid."""
-    repeated: int = 0
-    """Notices that said nothing new."""
-    unknown: int = 0
-    """Notices about bids nobody here remembers."""
 
 
 class Desk:

@@ -61,7 +61,6 @@ class Video(Struct, frozen=True, omit_defaults=True, gc=False):
     delivery: list[Integer] | None = None
     api: list[Integer] | None = None
     rqddurs: list[Integer] | None = None
-    """Exact lengths, instead of the least and the most (s)."""
 
 
 class Audio(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -371,7 +370,6 @@ class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     dur: Integer | None = None
     """Length of the video or audio (s)."""
     cattax: Integer | None = None
-    """Taxonomy of `cat`; missing: 1."""
     bundle: str | None = None
     """The app that is advertised."""
     protocol: Integer | None = None

@@ -25,16 +25,19 @@ from bidder.desk import Heard
 from bidder.reservations import Made
 from exchange_sim.cable import ConstantDelay
 from exchange_sim.exchange import Auction, Exchange, Sale, start
+from exchange_sim.identities import purchase_cookie
+from exchange_sim.pending import PENDING
 from exchange_sim.requests import RequestMaker
 from exchange_sim.server.answers import read_answer
 from exchange_sim.server.checks import Refused, check_bid
 from experiments.compile_wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events import BLOCK, draw_arrivals
+from experiments.drivers.events_kernel import purchase_key, take_purchase
 from experiments.drivers.events_market import EventsMarket
 from experiments.drivers.lockstep import ExactEnvironment
 from experiments.errors import RunError
-from experiments.ledger import Ledger
+from experiments.ledger import PURCHASE, Ledger
 from experiments.load.client import Job, Pool, Poster, get_of
 from experiments.setting import Setting
 from openrtb.codes import LossReason
@@ -227,12 +230,14 @@ class LiveRun:
         self._over_s = setting.end_s + wire.tmax_ms / 1000.0
         self._start_s = 0.0
         self._came: asyncio.Event
+        _compile(setting)
         self.env.process(self._ticks())
         self.env.process(self._traffic())
 
     async def run(self) -> None:
         """Do it, in real time; raises `OSError` when nobody can be reached."""
         self._came = asyncio.Event()
+        self.market.draw_organic(0.0)
         await self.port.open()
         self._start_s = asyncio.get_running_loop().time()
         try:
@@ -292,6 +297,17 @@ class LiveRun:
                 start(self.env, Auction(self._exchange, arrivals, i).run())
             if len(arrivals.time_s) < BLOCK:
                 return
+
+
+def _compile(setting: Setting) -> None:
+    """Compile now what would otherwise be compiled while the clock runs: a bidder's campaigns do not wait for it."""
+    draw_arrivals(setting.world, np.zeros(2), 0.0)
+    if not len(setting.world.products):
+        return
+    purchases, size = np.zeros(1, PURCHASE), np.ones(1, np.int64)
+    take_purchase(np.zeros(2, PENDING), size, purchases, 0)
+    purchase_key(setting.world, purchases, 0)
+    purchase_cookie(setting.world, 0, 0, 0.0)
 
 
 def _known(nbr: int | None) -> int:

@@ -25,8 +25,10 @@ BUSY = ("traffic.requests_per_day=20_000_000", "traffic.hours=flat", "wire.tmax_
 
 @pytest.fixture(scope="module")
 def setting() -> Setting:
-    """Two seconds and a bit of the learning scenario."""
-    return small_setting(*BUSY, "days=0.000025", "products.espresso-machine.effect.ctr=0.2")
+    """Two seconds and a bit of the learning scenario; its kernels compiled, since the bidder's clock will not wait."""
+    made = small_setting(*BUSY, "days=0.000025", "products.espresso-machine.effect.ctr=0.2")
+    driven(made, "http://127.0.0.1:9/bid").market.draw_organic(0.0)
+    return made
 
 
 def driven(setting: Setting, url: str) -> LiveRun:
