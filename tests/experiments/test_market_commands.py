@@ -49,7 +49,8 @@ def test_ways_are_compared_on_the_same_demand_and_luck() -> None:
 
 @pytest.mark.slow
 def test_floors_are_compared() -> None:
-    done = market("floors", "sell-at-a-floor", "--seeds", "1", "--json", *SMALL[:4])
+    soon_out = ["--set", "campaigns.knives-open.budget.total=1", "--set", "campaigns.shoes-open.budget.total=1"]
+    done = market("floors", "sell-at-a-floor", "--seeds", "1", "--json", *SMALL[:4], *soon_out)
     assert done.returncode == 0, done.stderr
     rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
     assert list(rows) == list(FLOORS_COMPARED)
