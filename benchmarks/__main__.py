@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 
+from benchmarks.own_strategy import RULES, own_strategy_ns
 from benchmarks.stages import measure
+from benchmarks.tournament import AGENTS, BIDS, opportunities_per_s
 from benchmarks.world import benchmark_scenario, market_scenario
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
@@ -60,6 +62,12 @@ def main(auctions: int) -> None:
     print(f"           {many / small:12.2f} time per auction, 1,000 campaigns against 50, as many eligible")
     rules, count, wins = drive_ns(run_batch, auctions, rules=True)
     print(f"           {1e9 / rules:12,.0f} with all market rules on ({count:,} auctions, {wins:,} bought)")
+    rule, compiled, plain = own_strategy_ns(auctions, tuple(RULES)).values()
+    print(
+        f"           {compiled / rule:12.2f} time per auction, 50 users' strategies, compiled, against built-in rules"
+    )
+    print(f"           {plain / rule:12.2f} time per auction, the same as plain Python functions")
+    print(f"tournament {opportunities_per_s():12,.0f} opportunities per CPU-second, {AGENTS} agents, {BIDS:,} bids")
     each, count, wins = drive_ns(run_events, auctions // 10, runs=3)
     print(f"events     {1e9 / each:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"memory     {peak_bytes(10 * auctions) / 2**20:12,.0f} MiB at the peak of {10 * auctions:,} auctions")

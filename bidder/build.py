@@ -37,6 +37,7 @@ from bidder.core.pricing import list_prices
 from bidder.errors import PlanError
 from bidder.plan import CampaignPlan, Directory, PacePlan
 from bidder.room import blank_rows
+from bidder.strategy import load_strategy
 
 SMALLEST_MEMORY = 4096
 """Entries of exposure memory a fresh book starts with."""
@@ -94,6 +95,8 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "bid_a": plan.bid.a,
             "bid_b": plan.bid.b,
             "bid_max_nanos": plan.bid.max_nanos if plan.bid.max_nanos is not None else NO_DAILY_LIMIT,
+            "strategy": 0 if plan.bid.strategy is None else load_strategy(plan.bid.strategy).address,
+            "asks_seen": int(plan.bid.strategy is not None and load_strategy(plan.bid.strategy).asks_seen),
             "start_s": plan.start_s,
             "end_s": plan.end_s,
             "total_nanos": plan.total_nanos,

@@ -2,6 +2,7 @@
 
 BidderError
 ├── PlanError           a campaign plan contradicts itself or names something the directory does not know
+│   └── StrategyError       a user's own strategy cannot be used
 ├── FeedbackError       no win curve can be fitted to what a bidder saw
 ├── CaptureError        a capture cannot be written or read, or a decision differs from it
 ├── ServeError          the service cannot be started
@@ -23,6 +24,10 @@ class BidderError(Exception):
 
 class PlanError(BidderError):
     """A campaign plan contradicts itself or names something unknown."""
+
+
+class StrategyError(PlanError):
+    """A user's own strategy cannot be used; the message names file and line and what is wanted."""
 
 
 class FeedbackError(BidderError):

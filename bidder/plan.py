@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bidder.strategy import StrategyPlan
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -44,6 +46,8 @@ class BidPlan:
     a: float
     b: float = 0.0
     max_nanos: int | None = None
+    strategy: StrategyPlan | None = None
+    """A user's own function instead of the rule; *max_nanos* holds for it too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, PacePlan, TargetPlan
+from bidder.strategy import StrategyPlan
 from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
@@ -70,7 +72,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         goal=goal.kind,
         goal_value_nanos=goal_value_nanos,
         signal_ix=signals.index(name) if name in signals else -1,
-        bid=_bid(campaign.bid),
+        bid=replace(_bid(campaign.bid), strategy=_strategy(campaign)),
         product=campaign.product,
         ctr=rates.ctr,
         cvr=rates.cvr,
@@ -136,6 +138,13 @@ def _bid(bid: Bid) -> BidPlan:
             return BidPlan("shaded_lognormal", math.log(curve.median * NANOS_PER_CPM), curve.sigma, highest)
         return BidPlan("shaded_uniform", curve.high * NANOS_PER_CPM, float(curve.rivals), highest)
     return BidPlan("truthful", bid.multiplier, 0.0, highest)
+
+
+def _strategy(campaign: Campaign) -> StrategyPlan | None:
+    if campaign.strategy is None or campaign.strategy_source is None:
+        return None
+    file, _, function = campaign.strategy.rpartition(":")
+    return StrategyPlan(file, campaign.strategy_source, function)
 
 
 def observe_audience(scenario: Scenario, world: World) -> Snapshot:

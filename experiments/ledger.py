@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bidder.core.codes import REASONS
+from bidder.core.codes import OUTRANKED, REASONS
 from exchange_sim.kernel import kernel
 
 EXPOSURE = np.dtype(
@@ -43,8 +43,8 @@ PURCHASE = np.dtype(
     align=True,
 )
 
-FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = 7, 8, 9, 10
-"""The first seven fates are the bidder's own reasons, see `bidder.core.codes`."""
+FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = OUTRANKED, OUTRANKED + 1, OUTRANKED + 2, OUTRANKED + 3
+"""The fates before these are the bidder's own reasons, see `bidder.core.codes`."""
 
 RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
 SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3

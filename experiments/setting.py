@@ -21,6 +21,7 @@ from experiments.compile_buyer import compile_directory, compile_plans, observe_
 from experiments.compile_market import compile_world, no_stock, start_offsets
 from experiments.compile_selling import fresh_selling
 from experiments.ledger import Tallies, new_tallies
+from experiments.own_strategies import load_strategies
 from experiments.scenario.models import Scenario
 
 
@@ -72,6 +73,8 @@ class Setting:
 
 def make_ready(scenario: Scenario) -> Setting:
     """Draw the people and compile the plans."""
+    plans = tuple(compile_plans(scenario))
+    load_strategies(plans)
     world = compile_world(scenario)
     audience: Snapshot | Recognition
     if scenario.audience is None:
@@ -81,7 +84,7 @@ def make_ready(scenario: Scenario) -> Setting:
     return Setting(
         scenario=scenario,
         world=world,
-        plans=tuple(compile_plans(scenario)),
+        plans=plans,
         directory=compile_directory(scenario),
         audience=audience,
         units=units,

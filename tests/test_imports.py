@@ -18,7 +18,7 @@ OURS = {"openrtb", "dmp", "bidder", "exchange_sim", "experiments", "tests", "ben
 ALLOWED: dict[str, set[str] | None] = {
     "openrtb": {"openrtb", "msgspec", "pydantic"},
     "dmp": {"dmp", "numpy", "numba", "pyarrow", "pydantic", "pydantic_core", "msgspec", "yaml", "pyroaring"},
-    "bidder/core": {"bidder.core", "numpy", "numba"},
+    "bidder/core": {"bidder.core", "numpy", "numba", "llvmlite"},
     "bidder": {"bidder", "dmp", "openrtb", "numpy", "numba", "msgspec"},
     "bidder/server": {
         "bidder",

@@ -31,6 +31,7 @@ CAMPAIGN = np.dtype(
         ("cap_first", "i4"),  # its caps are rows cap_first .. cap_first + cap_count of `caps`
         ("cap_count", "i4"),
         ("cap_least", "i8"),  # lowest of their limits
+        ("strategy", "i8"),  # address of the user's own bid in this process, see `bidder.core.strategy`; 0: none
         ("multiplier", "f8"),  # on the bid, moved by `bidder.core.pacing`; 1: bid what the rule says
         # the rest of the plan
         ("product_ix", "i4"),
@@ -40,6 +41,7 @@ CAMPAIGN = np.dtype(
         ("bid_a", "f8"),  # parameters of the bid, see bidder.core.bids
         ("bid_b", "f8"),
         ("bid_max_nanos", "i8"),
+        ("asks_seen", "i4"),  # 1: its strategy wants to know how often the person has seen it; that takes a look
         ("lat", "f8"),
         ("lon", "f8"),
         ("radius_km", "f8"),

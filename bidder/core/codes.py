@@ -8,17 +8,19 @@ from __future__ import annotations
 # Why a campaign did not bid, in the order the checks are made. A request's own reason is the furthest any of them came.
 NOT_TARGETED = 0
 NO_CONSENT = 1
-NO_VALUE = 2
-BELOW_FLOOR = 3
-BUDGET_GONE = 4
-PACED = 5
-CAPPED = 6
-OUTRANKED = 7
-BID = 8
+BAD_BID = 2
+NO_VALUE = 3
+BELOW_FLOOR = 4
+BUDGET_GONE = 5
+PACED = 6
+CAPPED = 7
+OUTRANKED = 8
+BID = 9
 
 REASONS = (
     "not_targeted",
     "no_consent",
+    "bad_bid",
     "no_value",
     "below_floor",
     "budget_gone",

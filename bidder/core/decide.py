@@ -10,6 +10,7 @@ from bidder.core.budgets import affordable, on_plan
 from bidder.core.caps import capped
 from bidder.core.clock import day_ix, day_share
 from bidder.core.codes import (
+    BAD_BID,
     BELOW_FLOOR,
     BID,
     BUDGET_GONE,
@@ -22,6 +23,7 @@ from bidder.core.codes import (
 )
 from bidder.core.kernel import kernel
 from bidder.core.pricing import quote
+from bidder.core.strategy import strategy_bid
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
 
 _ONE = np.uint64(1)
@@ -31,7 +33,7 @@ DEALS_FIRST = 1 << 61
 
 
 @kernel
-def _check(
+def check(
     book: Book,
     campaign_ix: int,
     imps: NDArray[np.void],
@@ -47,7 +49,7 @@ def _check(
     if not inside_fence(campaigns, campaign_ix, imps["lat"][i], imps["lon"][i]):
         return NOT_TARGETED
     if bid <= 0:
-        return NO_VALUE
+        return NO_VALUE if bid == 0 else BAD_BID
     if bid < (imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]):
         return BELOW_FLOOR
     if not affordable(campaigns, campaign_ix, bid, today_ix):
@@ -60,7 +62,7 @@ def _check(
 
 
 @kernel
-def _refuse_unidentified(word: np.uint64, word_ix: int, tally: NDArray[np.int64]) -> None:
+def refuse_unidentified(word: np.uint64, word_ix: int, tally: NDArray[np.int64]) -> None:
     """Count the campaigns that would need to recognise the person."""
     while word != _ZERO:
         tally[64 * word_ix + lowest_bit(word), NO_CONSENT] += 1
@@ -96,14 +98,16 @@ def decide(
         else:
             unidentified = book.targets[book.index[ROW_UNIDENTIFIED], word_ix]
             if (word & ~unidentified) != _ZERO:
-                _refuse_unidentified(word & ~unidentified, word_ix, tally)
+                refuse_unidentified(word & ~unidentified, word_ix, tally)
                 furthest = max(furthest, NO_CONSENT)
             word &= unidentified
         while word != _ZERO:
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
             worth, bid = quote(book, campaign_ix, imps["slot_ix"][i], signals)
-            reason = _check(book, campaign_ix, imps, i, bid, today_ix, share)
+            if book.campaigns["strategy"][campaign_ix] != 0:
+                bid = strategy_bid(book, campaign_ix, worth, imps, i)
+            reason = check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
                 if deal_first and book.campaigns["via_deal"][campaign_ix] == 1:
                     bid += DEALS_FIRST

@@ -14,6 +14,9 @@ from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS
 from bidder.core.codes import BID_SHADED_LOGNORMAL, GOAL_CPA, GOAL_CPC, PACE_ADAPTIVE
 from bidder.core.kernel import kernel, outlined
 
+LARGEST_NANOS = 2.0**62
+"""An int64 holds no larger worth: a huge value would turn negative."""
+
 
 @kernel
 def goal_rate(book: Book, campaign_ix: int, slot_ix: int) -> float:
@@ -32,7 +35,7 @@ def list_prices(book: Book, campaign_ix: int) -> None:
     for s in range(book.cells.shape[1]):
         rate = goal_rate(book, campaign_ix, s)
         worth = rate * book.campaigns["goal_value"][campaign_ix]
-        book.prices[campaign_ix, s, WORTH] = int(worth)
+        book.prices[campaign_ix, s, WORTH] = int(min(worth, LARGEST_NANOS))
         book.prices[campaign_ix, s, BID_PRICE] = bid_nanos(
             book.campaigns, campaign_ix, worth, book.cells[campaign_ix, s, CTR], rate
         )

@@ -184,7 +184,8 @@ class Durable:
         left = np.maximum(self._totals - book.campaigns["spent_nanos"], 0)
         share = left // self._workers
         dearest = book.prices[:, :, BID_PRICE].max(axis=1) * np.maximum(book.campaigns["multiplier"], 1.0)
-        bids = np.where(book.campaigns["signal_ix"] >= 0, share, (LEASE_BIDS * dearest).astype(np.int64))
+        unlisted = (book.campaigns["signal_ix"] >= 0) | (book.campaigns["strategy"] != 0)  # their bids are on no list
+        bids = np.where(unlisted, share, (LEASE_BIDS * dearest).astype(np.int64))
         committed = self._committed()
         used = 2 * (committed - self._used_nanos) if len(committed) == len(self._used_nanos) else 0 * committed
         self._used_nanos = committed

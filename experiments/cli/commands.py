@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.run import run
     from experiments.cli.serve import serve
     from experiments.cli.sweep import sweep
+    from experiments.cli.tournament import tournament
     from experiments.cli.validate import validate
     from experiments.cli.verify import verify
 
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(market, name="market")
     app.command("explain")(_interruptible(explain))
     app.command("load")(_interruptible(load))
+    app.command("tournament")(_interruptible(tournament))
     app.add_typer(audience, name="dmp")
     app.add_typer(measure, name="measure")
     bidder = typer.Typer(help="The bidder as a service.", no_args_is_help=True)

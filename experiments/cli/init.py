@@ -14,9 +14,15 @@ from experiments.errors import ScenarioError
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write, or a folder for it.")] = Path("scenario.yaml"),
     like: Annotated[str, typer.Option("--like", help="The shipped scenario to start from.")] = "learning",
+    strategy: Annotated[
+        Path | None, typer.Option("--strategy", help="Write a bid of your own to start from to this .py file instead.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented starter scenario."""
+    """Write a commented starter scenario, or a starter strategy."""
+    if strategy is not None:
+        _init_strategy(strategy, force)
+        return
     from experiments.scenario.loader import SHIPPED, shipped_names
     from experiments.scenario.problems import suggestion
     from experiments.scenario.schema import FILE_NAME, schema_text
@@ -32,6 +38,14 @@ def init(
     # The schema belongs to the program, not to the user: an older one beside the file is replaced.
     _write(path.with_name(FILE_NAME), schema_text(), overwrite=True)
     print(f"{path} written, {FILE_NAME} beside it. Next: bidlab validate {path}")
+
+
+def _init_strategy(path: Path, force: bool) -> None:
+    if path.suffix != ".py":
+        raise ScenarioError(f"--strategy {path}: must be a Python file, for example my_bid.py")
+    text = (Path(__file__).parents[1] / "starter_strategy.py").read_text("utf-8")
+    _write(path, text.replace("  # type: ignore[no-untyped-def]", ""), overwrite=force)
+    print(f"{path} written. Next: in a scenario beside it, under a campaign, strategy: {path.name}:bid")
 
 
 def _write(path: Path, text: str, overwrite: bool) -> None:

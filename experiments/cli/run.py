@@ -33,6 +33,8 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Run a scenario; progress goes to stderr, the summary to stdout."""
+    from experiments.compile_buyer import compile_plans
+    from experiments.own_strategies import failures
     from experiments.results.run_directory import RunDirectory, run_path
     from experiments.results.summary import summarise
     from experiments.run import run_scenario
@@ -52,6 +54,8 @@ def run(
         with held_interrupts() as check, _progress_bar(plan, check) as progress:
             outcome = run_scenario(plan, f"bidlab run {path / 'scenario.yaml'}{again}", progress, bidder)
         directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
+    for failure in failures(compile_plans(plan), outcome.tables):
+        print(f"bidlab: {failure}", file=sys.stderr)
     summary = summarise(outcome.tables, plan.currency)
     if as_json:
         print(json.dumps({"run": str(path), **summary}, indent=2))

@@ -13,6 +13,7 @@ FATE_NAMES = {
     "budget_gone": "budget gone",
     "capped": "frequency cap",
     "paced": "held back by pacing",
+    "bad_bid": "unusable bid",
     "no_value": "worth nothing",
     "below_floor": "below the floor",
     "timed_out": "timed out",

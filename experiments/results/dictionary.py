@@ -33,6 +33,7 @@ FATES = (*REASONS[:OUTRANKED], "timed_out", "outbid", "won")
 FATE_MEANINGS = {
     "not_targeted": "no running campaign wants this place, format, device, hour, publisher, deal or audience",
     "no_consent": "a campaign would want it, but the person may not be recognised",
+    "bad_bid": "a campaign's own strategy raised, or returned NaN, a negative number or more than the bid's max",
     "no_value": "a campaign wants it, but its bid comes to zero",
     "below_floor": "the best bid was below the seller's floor",
     "budget_gone": "a campaign wants it, but its total or daily budget cannot take the next bid",

@@ -289,6 +289,8 @@ class Campaign(Part):
 
     product: Name | None = None
     """What it advertises; missing: nothing that people buy (textbook worlds)."""
+    seat: Name | None = None
+    """Whose campaign it is in a tournament, where seats bid against each other; missing: a seat of its own."""
     start: LocalTime | None = None
     """First moment it may bid (local time); missing: the scenario's start."""
     end: LocalTime | None = None
@@ -301,6 +303,10 @@ class Campaign(Part):
     """What it wants and what that is worth."""
     bid: Bid = TruthfulBid(kind="truthful")
     """How worth becomes a bid."""
+    strategy: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Your own bid instead, as file.py:function (see strategies.md); of `bid` only `max` holds then."""
+    strategy_source: Annotated[str, Field(min_length=1, max_length=1_000_000)] | None = None
+    """Text of that file; missing: read when the scenario is loaded, so that a run's scenario.yaml carries it."""
     rates: Rates = Rates()
     """Predicted click and purchase rates."""
     target: Target = Target()

@@ -1,7 +1,8 @@
 """From a scenario file to a `Scenario`, with every mistake reported at once, and back again.
 
 Steps: find the file → read it as data with lines (`document`) → apply ``--set`` (`overrides`) → read the traffic
-shape it points to (`hours_file`) → validate the parts (pydantic, `messages`) and what spans them (`references`).
+shape and the strategies it points to (`hours_file`, `strategy_file`) → validate the parts (pydantic, `messages`) and
+what spans them (`references`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from experiments.scenario.models import Scenario
 from experiments.scenario.overrides import BadOverride, apply, split
 from experiments.scenario.problems import Path, Problem, dotted, suggestion
 from experiments.scenario.references import find_problems
+from experiments.scenario.strategy_file import BadStrategy, strategy_source
 
 SHIPPED = FilePath(__file__).parent / "shipped"
 MAX_BYTES = 64 * 1024 * 1024
@@ -105,6 +107,7 @@ class _Loading:
         # What spans parts is looked at before the traffic file replaces `hours`.
         spanning = find_problems(self.data)
         self._read_hours(folder)
+        self._read_strategies(folder)
         try:
             scenario = Scenario.model_validate(self.data)
         except ValidationError as error:
@@ -135,6 +138,23 @@ class _Loading:
             self.problems.append(Problem(("traffic", "hours_file"), str(error)))
             weights = [1.0] * 168
         self.data = {**self.data, "traffic": {**traffic, "hours": weights, "hours_file": None}}
+
+    def _read_strategies(self, folder: FilePath) -> None:
+        campaigns = self.data.get("campaigns")
+        if not isinstance(campaigns, dict):
+            return
+        for name, campaign in campaigns.items():
+            if not isinstance(campaign, dict):
+                continue
+            try:
+                source = strategy_source(campaign, folder)
+            except BadStrategy as error:
+                self.problems.append(Problem(("campaigns", name, "strategy"), str(error)))
+                source = "-"
+            if source is not None:
+                # A copy: what stands in the file is kept for the messages.
+                campaigns = {**campaigns, name: {**campaign, "strategy_source": source}}
+        self.data = {**self.data, "campaigns": campaigns}
 
     def _error(self) -> ScenarioError:
         lines = tuple(self._lines())

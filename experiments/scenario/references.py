@@ -49,6 +49,10 @@ def check_references(scenario: Any) -> None:
     if data["traffic"]["hours_file"] is not None:
         message = "is read only when a scenario is loaded from a file; give the 168 weights in hours"
         problems.append(Problem(("traffic", "hours_file"), message))
+    for name, campaign in data["campaigns"].items():
+        if campaign["strategy"] is not None and campaign["strategy_source"] is None:
+            message = "is read only when a scenario is loaded from a file; give its text in strategy_source"
+            problems.append(Problem(("campaigns", name, "strategy"), message))
     if problems:
         listed = "; ".join(f"{'.'.join(map(str, path))}: {message}" for path, message in problems)
         context = {"listed": listed.replace("{", "(").replace("}", ")"), "problems": problems}
@@ -62,7 +66,7 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
         problems.extend(check(data))
     problems.extend(selling_problems(data))
     for name, campaign in items(data, "campaigns"):
-        for campaign_check in (_budget, _flight, _goal, _segment_rule, _supply, _creatives):
+        for campaign_check in (_budget, _flight, _goal, _strategy, _segment_rule, _supply, _creatives):
             found = campaign_check(campaign, data)
             problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
@@ -189,6 +193,17 @@ def _goal(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem
     if kind in ("cpc", "cpa") and campaign.get("product") is None:
         outcome = "clicks" if kind == "cpc" else "purchases"
         yield Problem(("goal",), f"{kind} counts {outcome}, but a campaign without a product gets none; add product")
+
+
+def _strategy(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    if campaign.get("strategy") is None:
+        if campaign.get("strategy_source") is not None:
+            yield Problem(("strategy_source",), "is the text of no strategy; say which function bids in strategy")
+        return
+    kind, multiplier = at(campaign, "bid", "kind"), number(campaign, "bid", "multiplier", default=1.0)
+    if kind not in (None, "truthful") or multiplier != 1.0:
+        message = "says what to bid, and so does strategy; keep one, or of bid only {kind: truthful, max: ...}"
+        yield Problem(("bid",), message)
 
 
 def _segment_rule(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:

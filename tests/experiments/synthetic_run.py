@@ -124,7 +124,7 @@ def _fates(rng: np.random.Generator, shown: dict[str, Any], days: int) -> dict[s
     won = np.bincount((shown["time_s"] // 3600).astype(np.int64), minlength=hours)
     traffic = 3000 * (0.2 + np.tile(_day_shape(), days))
     shares = {"not_targeted": 9, "no_consent": 3, "budget_gone": 1, "capped": 2.5, "paced": 3}
-    shares |= {"no_value": 0.01, "below_floor": 1.2, "timed_out": 0.3, "outbid": 5}
+    shares |= {"bad_bid": 0.001, "no_value": 0.01, "below_floor": 1.2, "timed_out": 0.3, "outbid": 5}
     rows = []
     for fate in FATES:
         counts = won if fate == "won" else rng.poisson(traffic * shares[fate] / 10)
@@ -135,7 +135,7 @@ def _fates(rng: np.random.Generator, shown: dict[str, Any], days: int) -> dict[s
 
 def _reasons(rng: np.random.Generator, names: list[str], requests: int, shown: dict[str, Any]) -> dict[str, Any]:
     kinds = (*FATES, "outranked")
-    weights = {"not_targeted": 12.0, "no_value": 0.1, "timed_out": 0.2, "below_floor": 1.0}
+    weights = {"not_targeted": 12.0, "bad_bid": 0.01, "no_value": 0.1, "timed_out": 0.2, "below_floor": 1.0}
     won = np.bincount(shown["campaign_id"].indices, minlength=len(names))
     rows = []
     for name, bought in zip(names, won.tolist(), strict=True):

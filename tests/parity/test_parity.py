@@ -10,6 +10,7 @@ import pytest
 from bidder.core.book import Book
 from bidder.core.budgets import committed_day_nanos
 from bidder.core.clock import day_ix
+from bidder.core.codes import BAD_BID
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.ledger import FATE_OUTBID, FATE_WON, Ledger
@@ -73,5 +74,20 @@ def test_events_equals_batch_for_an_hour() -> None:
     batch, batch_book = run_batch(setting)
     events, events_book = run_events(fresh_truth(setting))
     assert len(batch.exposures) > 100
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+
+
+def test_events_equals_batch_with_strategies_of_users() -> None:
+    """Compiled, plain, paced and failing ones, in lock-step as in the fused loop; unusable bids cost nothing."""
+    setting = ready("parity-strategy", 1)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    bought = np.bincount(batch.exposures["campaign_ix"], minlength=4)
+    assert (bought > 20).all()
+    unusable = batch.tallies.reasons[:, BAD_BID]
+    assert unusable[3] > 100
+    assert not unusable[:3].any()
+    assert (batch_book.campaigns["spent_nanos"] <= batch_book.campaigns["total_nanos"]).all()
     assert_equal_ledgers(batch, events)
     assert_equal_books(batch_book, events_book, setting.end_s)

@@ -17,6 +17,7 @@ FATE_COLOURS = {
     "budget_gone": style.RED,
     "capped": style.PINK,
     "paced": style.YELLOW,
+    "bad_bid": style.RED,
     "no_value": style.MUTED,
     "below_floor": style.SKY,
     "timed_out": style.INK,

@@ -43,11 +43,11 @@ def written(folder: Path, content: str | bytes, name: str = "log.txt") -> Path:
         PLAIN.replace(" ", "\t"),
         PLAIN.replace(" ", "   "),
         PLAIN.replace("\n", "\n\n"),
-        gzip.compress(PLAIN.encode()),
+        gzip.compress(PLAIN.encode(), mtime=0),
         "click,price,pctr\n" + PLAIN.replace(" ", ","),
         "\ufeffclick,price,pctr\n" + PLAIN.replace(" ", ","),
         "Click\tPrice\tpCTR\n" + PLAIN.replace(" ", "\t"),
-        gzip.compress(b"click,price,pctr\n" + PLAIN.replace(" ", ",").encode()),
+        gzip.compress(b"click,price,pctr\n" + PLAIN.replace(" ", ",").encode(), mtime=0),
         'city,pctr,city,price,click\n"a, b",0.0021143609192222357,,70,0\nc,0,d,"0",1\ne,1,f,300,0\n',
     ],
 )
@@ -122,8 +122,8 @@ def test_chunks_join_without_a_seam_and_lines_keep_their_numbers(
         ("0,70,0.1\n", "log.txt:1: the header '0,70,0.1' must name the column click once"),
         ("click,price,pctr\n0,70\n", "log.txt:2: the row '0,70' has 2 field(s); it must have 3, as the header"),
         ("click,price,pctr\n0,,0.1\n", "log.txt:2: price is ''"),
-        (gzip.compress(PLAIN.encode() * 3000)[:-200], "the gzip file is cut short"),
-        (gzip.compress(PLAIN.encode())[:-12] + b"\0" * 12, "the gzip file is damaged"),
+        (gzip.compress(PLAIN.encode() * 3000, mtime=0)[:-200], "the gzip file is cut short"),
+        (gzip.compress(PLAIN.encode(), mtime=0)[:-12] + b"\0" * 12, "the gzip file is damaged"),
     ],
 )
 def test_broken_text(tmp_path: Path, content: str | bytes, message: str) -> None:

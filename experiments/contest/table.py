@@ -1,0 +1,126 @@
+"""The contest in one table and one figure: value per euro, 95 % intervals of paired differences, spend curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from scipy import stats
+
+from experiments.contest.contestants import BASELINE, CONTESTANTS
+from experiments.report.plots import style
+
+DRAWN = ("constant", "truthful", "truthful, even", "truthful, adaptive", "truthful, pid", "own (starter)")
+"""Whose spend is drawn: more lines would hide each other."""
+
+
+class Score(NamedTuple):
+    """A contestant in a market, over the seeds."""
+
+    value_per_euro: float
+    difference: float
+    """Mean over the seeds of its value per euro less the baseline's on the same seed."""
+    half_width: float
+    """Half of the 95 % interval of that difference (Student's t); NaN with one seed."""
+    spent: float
+    """Mean share of the budget."""
+
+
+def markets_of(results: pa.Table) -> list[str]:
+    """The markets, in order of play."""
+    return list(dict.fromkeys(results["market"].to_pylist()))
+
+
+def scores(results: pa.Table) -> dict[tuple[str, str], Score]:
+    """Score by (market, contestant). A contestant who spent nothing got nothing per euro."""
+    per_euro: dict[tuple[str, str], dict[int, float]] = {}
+    spent: dict[tuple[str, str], list[float]] = {}
+    for row in results.to_pylist():
+        key = (row["market"], row["contestant"])
+        per_euro.setdefault(key, {})[row["seed"]] = row["value"] / row["spend"] if row["spend"] > 0 else 0.0
+        spent.setdefault(key, []).append(row["spend"] / row["budget"])
+    return {key: _score(of, per_euro[key[0], BASELINE], spent[key]) for key, of in per_euro.items()}
+
+
+def _score(own: dict[int, float], base: dict[int, float], spent: Sequence[float]) -> Score:
+    differences = np.array([own[seed] - base[seed] for seed in own])
+    count = len(differences)
+    half = float("nan")
+    if count > 1:
+        half = float(stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count))
+    return Score(float(np.mean(list(own.values()))), float(differences.mean()), half, float(np.mean(spent)))
+
+
+def markdown(results: pa.Table) -> str:
+    """The table: value per euro, and in brackets the difference to the baseline with its 95 % interval."""
+    markets, by = markets_of(results), scores(results)
+    best = {market: max(score.value_per_euro for (of, _), score in by.items() if of == market) for market in markets}
+    lines = [f"| | {' | '.join(f'`{market}`' for market in markets)} |", f"|---|{'---|' * len(markets)}"]
+    for name in CONTESTANTS:
+        cells = []
+        for market in markets:
+            score = by.get((market, name))
+            cells.append("–" if score is None else _cell(score, name, score.value_per_euro == best[market]))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(score: Score, name: str, best: bool) -> str:
+    told = f"{score.value_per_euro:.2f}"
+    if score.spent < 0.995:
+        told += f" of {score.spent:.0%} spent"
+    if name != BASELINE:
+        told += f" ({score.difference:+.2f} ± {score.half_width:.2f})".replace("-", "−")
+    return f"**{told}**" if best else told
+
+
+def draw(results: pa.Table, curves: pa.Table) -> style.Plot:
+    """Top: value per euro and its interval, by market. Bottom: mean share of the budget spent, by hour."""
+    markets, by = markets_of(results), scores(results)
+    with style.look():
+        figure, axes = style.new_figure(8.6, 2, len(markets), squeeze=False, height_ratios=(1.35, 1.0))
+        for column, market in enumerate(markets):
+            _values(axes[0, column], market, by, named=column == 0)
+            _spend(axes[1, column], market, curves)
+        style.shares(axes[1, 0])
+        handles, names = axes[1, 0].get_legend_handles_labels()
+        figure.legend(
+            handles, names, loc="outside lower left", ncols=len(names), title="budget spent, mean over the seeds"
+        )
+    seeds = len(set(results["seed"].to_pylist()))
+    caption = f"Value per euro over {seeds} paired seeds; bars: 95 % interval of the difference to {BASELINE}."
+    return style.Plot("contest", "Strategies side by side", caption, figure)
+
+
+def _values(axes: Axes, market: str, by: dict[tuple[str, str], Score], *, named: bool) -> None:
+    names = list(CONTESTANTS)
+    for row, name in enumerate(names):
+        score = by.get((market, name))
+        if score is not None:
+            half = 0.0 if np.isnan(score.half_width) or name == BASELINE else score.half_width
+            colour = style.MUTED if name == BASELINE else style.BLUE if "," in name else style.GREEN
+            axes.errorbar(score.value_per_euro, row, xerr=half, fmt="o", markersize=4, color=colour, elinewidth=1.6)
+    style.name_rows(axes, names if named else [""] * len(names))
+    axes.axvline(by[market, BASELINE].value_per_euro, color=style.MUTED, linewidth=0.8, linestyle="--")
+    axes.set(title=market, xlabel="value per euro", xlim=(0, None))
+
+
+def _spend(axes: Axes, market: str, curves: pa.Table) -> None:
+    rows = curves.filter(pc.equal(curves["market"], market)).to_pylist()
+    for name, colour in zip(DRAWN, style.CYCLE, strict=False):
+        by_seed: dict[int, list[float]] = {}
+        for row in rows:
+            if row["contestant"] == name:
+                by_seed.setdefault(row["seed"], []).append(row["spend_share"])
+        if by_seed:
+            mean: NDArray[np.float64] = np.mean(list(by_seed.values()), axis=0)
+            line = "--" if name.endswith("pid") else "-"  # the straight line of `even` lies below it
+            axes.plot(np.concatenate([[0.0], mean]), line, color=colour, linewidth=1.5, label=name)
+    axes.set(xlabel="hour", ylim=(0, 1.05))
+    axes.set_xlim(0, None)
+    style.shares(axes)
