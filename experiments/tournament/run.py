@@ -38,9 +38,7 @@ def seat_names(scenario: Scenario) -> list[str]:
 def run_tournament(setting: Setting, progress: Progress | None = None) -> Tournament:
     """Play *setting* to its end with every seat against every other; rivals of the market bid as well."""
     if setting.world.slots["rules"].any():
-        message = (
-            "a tournament knows one floor and one kind of deal (floor) per slot; take out the sellers' other rules"
-        )
+        message = "a tournament knows one floor and one kind of deal (floor) per slot; remove the sellers' other rules"
         raise ScenarioError(f"publishers: {message}: reserves, soft floors, floor_rules, discounts, networks")
     run = TournamentRun(setting, progress)
     env = simpy.Environment()
