@@ -12,7 +12,7 @@ import time
 from benchmarks.own_strategy import RULES, own_strategy_ns
 from benchmarks.stages import measure
 from benchmarks.tournament import AGENTS, BIDS, opportunities_per_s
-from benchmarks.world import benchmark_scenario
+from benchmarks.world import benchmark_scenario, market_scenario
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.run import Driver
@@ -21,9 +21,14 @@ from experiments.setting import fresh_truth, make_ready
 RUNS = 5
 
 
-def drive_ns(drive: Driver, auctions: int, campaigns: int = 50, runs: int = RUNS) -> tuple[float, int, int]:
-    """(nanoseconds of CPU per auction, auctions, impressions bought) of a driver on the benchmark world."""
-    setting = make_ready(benchmark_scenario(auctions, campaigns=campaigns))
+def drive_ns(
+    drive: Driver, auctions: int, campaigns: int = 50, runs: int = RUNS, *, rules: bool = False
+) -> tuple[float, int, int]:
+    """(nanoseconds of CPU per auction, auctions, impressions bought) of a driver on the benchmark world.
+
+    *rules*: with all the sellers' rules on.
+    """
+    setting = make_ready(market_scenario(auctions) if rules else benchmark_scenario(auctions, campaigns=campaigns))
     best, ledger = float("inf"), None
     for _ in range(runs):
         setting = fresh_truth(setting)
@@ -55,6 +60,8 @@ def main(auctions: int) -> None:
     print(f"batch      {1e9 / large:12,.0f} auctions per CPU-second ({count:,} auctions, {wins:,} bought)")
     print(f"           {large / small:12.2f} time per auction, {10 * auctions:,} against {auctions:,}")
     print(f"           {many / small:12.2f} time per auction, 1,000 campaigns against 50, as many eligible")
+    rules, count, wins = drive_ns(run_batch, auctions, rules=True)
+    print(f"           {1e9 / rules:12,.0f} with all market rules on ({count:,} auctions, {wins:,} bought)")
     rule, compiled, plain = own_strategy_ns(auctions, tuple(RULES)).values()
     print(
         f"           {compiled / rule:12.2f} time per auction, 50 users' strategies, compiled, against built-in rules"

@@ -14,6 +14,7 @@ from benchmarks.world import benchmark_scenario
 from bidder.core.book import Book
 from bidder.core.decide import decide
 from exchange_sim.kernel import kernel
+from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import World
 from experiments.drivers.batch import BatchRun, run_batch
@@ -44,14 +45,15 @@ def _run_to(
         if last >= SEE:
             for i in range(n):
                 look_ahead(world, book, rows, opps, i, n)
-                see(world, book, opps, i, desk.impression)
+                set_terms(world, opps, i, desk.terms, 0)
+                see(world, book, opps, i, desk.terms, 0, desk.impression)
                 draw_signals(world, opps["key"][i], desk.signals)
                 bid = 0
                 if last >= DECIDE:
                     row = rows[opps["person_ix"][i]]
                     bid = decide(book, row, desk.impression, 0, desk.signals, tallies.reasons)[1]
                 if last >= CLEAR:
-                    clear_opportunity(world, opps, i, bid, False, tallies)
+                    clear_opportunity(world, opps, i, desk.terms, 0, bid, False, tallies)
         done += n
         if n < opps.shape[0]:
             return done

@@ -114,3 +114,49 @@ def _campaign(c: int) -> dict[str, Any]:
         "target": target,
         "caps": [{"limit": 3, "per": "1d"}, {"limit": 8, "per": "1w", "window": "fixed"}],
     }
+
+
+def market_scenario(auctions: int, *, people: int = 1_000_000, seed: int = 1) -> Scenario:
+    """The benchmark world with all of the sellers' rules on: every slot but the quiet ones is sold by some of them."""
+    data = benchmark_scenario(auctions, people=people, seed=seed).model_dump()
+    publishers = data["publishers"]
+    for p in range(6):
+        publisher = publishers[f"publisher-{p}"]
+        publisher["floor_rules"] = [
+            {"floor": 0.3, "hours": list(range(8, 60)), "buyer": "rivals"},
+            {"floor": 0.2, "places": ["north"], "formats": ["display", "video"]},
+        ]
+        slots = publisher["slots"]
+        slots["slot-0"]["soft_floor"] = 0.4
+        slots["slot-1"]["reserve"] = {"kind": "adaptive", "explore": 0.1}
+        slots["slot-2"]["reserve"] = {
+            "kind": "myerson",
+            "values": {"kind": "lognormal", "median": 0.3, "sigma": 0.7},
+        }
+    publishers["publisher-3"] |= {"anonymous": True, "discount": 0.2}
+    data["deals"] = {
+        "order": {
+            "publisher": "publisher-0",
+            "kind": "guaranteed",
+            "slots": ["slot-0"],
+            "floor": 0.6,
+            "impressions": int(auctions / 100),
+            "pace": "even",
+        },
+        "premium": {"publisher": "publisher-0", "kind": "preferred", "slots": ["slot-0", "slot-1"], "floor": 0.5},
+        "club": {"publisher": "publisher-2", "kind": "private_auction", "floor": 0.4, "rivals": "few"},
+    }
+    data["networks"] = {
+        "network": {
+            "buys": {"publisher-5": {"share": 0.5, "price": 0.15}, "publisher-4": {"share": 0.5, "price": 0.15}},
+            "rivals": "many",
+            "discount": 0.3,
+            "slots": {format: {"format": format, "floor": 0.05} for format in FORMATS},
+        }
+    }
+    data["fees"] = {"trading_desk": 0.05, "dsp": 0.1, "exchange": 0.1, "ssp": 0.08}
+    for c in range(9, ELIGIBLE, 10):
+        data["campaigns"][f"campaign-{c}"]["target"]["deals"] = [("order", "premium", "club")[c // 10 % 3]]
+        data["campaigns"][f"campaign-{c}"]["target"] |= {"formats": [], "segments": {}}
+        data["campaigns"][f"campaign-{c}"] |= {"bid": {"kind": "constant", "price": 0.7}}
+    return Scenario.model_validate(data)

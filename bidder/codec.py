@@ -16,7 +16,7 @@ from bidder.core.book import IMPRESSION
 from bidder.core.codes import DEVICES, FORMATS, NOT_TARGETED
 from bidder.plan import Directory
 from bidder.policy import FIRST_CODE
-from openrtb.codes import VENDOR_CODES, DeviceType
+from openrtb.codes import VENDOR_CODES, AuctionType, DeviceType
 from openrtb.messages import Bid, BidRequest, BidResponse, Deal, Imp, SeatBid
 from openrtb.money import price_nanos
 from openrtb.places import position
@@ -36,19 +36,8 @@ _LAST_BANNER = _FORMAT_IX["mobile"]
 
 # `Codec.read` writes a whole row at once, in this order; the hour is the kernel's to fill in.
 assert IMPRESSION.names == (
-    *(
-        "now_s",
-        "person_ix",
-        "floor_nanos",
-        "deal_floor_nanos",
-        "lat",
-        "lon",
-        "request_no",
-        "slot_ix",
-        "publisher_ix",
-        "deal_ix",
-    ),
-    *("place_ix", "hour", "format_ix", "device_ix"),
+    *("now_s", "person_ix", "floor_nanos", "deal_floor_nanos", "lat", "lon", "request_no", "slot_ix", "publisher_ix"),
+    *("deal_ix", "place_ix", "hour", "format_ix", "device_ix", "deal_first"),
 )
 
 
@@ -115,23 +104,12 @@ class Codec:
         if slot_ix < 0 or publisher_ix < 0 or place_ix < 0:
             return None
         deal_ix, deal_floor, deal = self._deal(imp)
+        fixed = deal is not None and deal.at == AuctionType.DEAL_PRICE
         person_ix = -1 if request.user is None or not known else self._person_ix(request.user.id)
         floor, format_ix = price_nanos(imp.bidfloor), _format_ix(request, imp, kind)
         imps[0] = (
-            *(
-                now_s,
-                person_ix,
-                floor,
-                deal_floor,
-                lat,
-                lon,
-                request_no(request.id),
-                slot_ix,
-                publisher_ix,
-                deal_ix,
-                place_ix,
-            ),
-            *(0, format_ix, device_ix),
+            *(now_s, person_ix, floor, deal_floor, lat, lon, request_no(request.id), slot_ix, publisher_ix, deal_ix),
+            *(place_ix, 0, format_ix, device_ix, fixed),
         )
         return Seen(person_ix, slot_ix, deal_ix, deal)
 

@@ -1,6 +1,7 @@
 """Clearing one auction: who wins and what is paid.
 
-A bid equal to the floor is accepted. Inside a deal our bid has the deal's floor, rivals the open one.
+A bid equal to the floor is accepted. Inside a deal our bid has the deal's floor, rivals the open one. A soft floor
+turns a second-price auction into a first-price one below it: the winner pays its bid up to there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def clear(
     open_floor_nanos: int,
     best_nanos: int,
     second_nanos: int,
+    soft_nanos: int,
 ) -> tuple[bool, int, int]:
     """Settle our bid (0: none) against the two best rival bids.
 
@@ -38,11 +40,14 @@ def clear(
     rival_nanos = best_nanos if best_nanos >= open_floor_nanos else 0
     bids = bid_nanos > 0 and bid_nanos >= our_floor_nanos
     if bids and (rival_nanos == 0 or beats(bid_nanos, rival_nanos, tie, key)):
-        price = max(our_floor_nanos, rival_nanos) if kind == SECOND_PRICE else bid_nanos
+        if kind == SECOND_PRICE:
+            price = min(bid_nanos, max(our_floor_nanos, rival_nanos, soft_nanos))
+        else:
+            price = bid_nanos
         return True, price, price
     if rival_nanos == 0:
         return False, 0, 0
     if kind == SECOND_PRICE:
         runner_up = max(second_nanos, bid_nanos if bids else 0)
-        return False, 0, max(open_floor_nanos, runner_up)
+        return False, 0, min(rival_nanos, max(open_floor_nanos, runner_up, soft_nanos))
     return False, 0, rival_nanos

@@ -15,6 +15,7 @@ import simpy
 
 from exchange_sim.cable import REQUEST, RESPONSE, Delay, Wire, send
 from exchange_sim.requests import Arrivals, RequestMaker
+from openrtb.codes import LossReason
 from openrtb.messages import Bid, BidResponse
 from openrtb.money import nanos_to_cpm
 from openrtb.notices import Billing, Click, Loss, Notice
@@ -28,6 +29,10 @@ class Sale(NamedTuple):
     clicked: bool
     exposure: int
     """Which exposure of the records it is, when won."""
+    loss: LossReason = LossReason.LOST_TO_HIGHER_BID
+    """Why it lost."""
+    to_beat_nanos: int = 0
+    """The least that would have been accepted, ties aside."""
 
 
 class Bidder(Protocol):
@@ -41,7 +46,10 @@ class Bidder(Protocol):
 
 
 class Market(Protocol):
-    """Clears requests against the rivals and keeps the records."""
+    """Sets the terms of requests, clears them against the rivals and keeps the records."""
+
+    def offer(self, arrivals: Arrivals, i: int) -> None:
+        """Settle on what terms opportunity *i* is offered, at this moment."""
 
     def answered(self, response: BidResponse, late: bool) -> None:
         """The bidder has answered; *late*: its answer will not arrive in time."""
@@ -79,6 +87,7 @@ class Auction:
     def run(self) -> Generator[simpy.Event, Any, None]:
         """The SimPy process."""
         exchange = self._exchange
+        exchange.market.offer(self._arrivals, self._i)
         self._request_ms = self._delay_ms(exchange.wire.request, REQUEST)
         send(exchange.env, self._request_ms, self._deliver)
         if self._answer is None:
@@ -91,7 +100,7 @@ class Auction:
         if bid is None:
             return
         if not sale.won:
-            self._notify(Loss(bid.id), _ignore)
+            self._notify(Loss(bid.id, sale.loss), _ignore)
             return
         self._notify(Billing(bid.id, nanos_to_cpm(sale.price_nanos)), partial(exchange.market.billed, sale))
         if sale.clicked:

@@ -21,3 +21,13 @@ def kernel(function: Function) -> Function:
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
     compiled: Function = njit(**options)(function)
     return compiled
+
+
+def outlined(function: Function) -> Function:
+    """Compile like `kernel`, but leave it to the compiler whether to copy the body into every caller.
+
+    For what most requests skip: copied into the loop it would push what runs every time out of the caches.
+    """
+    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
+    compiled: Function = njit(**options)(function)
+    return compiled

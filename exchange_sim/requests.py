@@ -6,13 +6,14 @@ Nothing of the truth passes: a person's identifier and position only with consen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange_sim.selling.rules import TERMS
 from exchange_sim.world import DEVICES, FIRST_PRICE, World
 from openrtb.codes import AuctionType, DeviceType, LocationType
 from openrtb.messages import (
@@ -31,6 +32,9 @@ from openrtb.messages import (
     Publisher,
     Regs,
     Site,
+    Source,
+    SupplyChain,
+    SupplyNode,
     User,
     Video,
 )
@@ -42,6 +46,10 @@ _DEVICE_TYPES = {
     "tablet": DeviceType.TABLET,
     "tv": DeviceType.CONNECTED_TV,
 }
+EXCHANGE_DOMAIN = "exchange.bidlab"
+"""Who the supply chain says sells: this exchange."""
+MOST_KEPT = 10_000
+"""Impressions made ready and kept, by their terms."""
 IMP_ID = "1"
 """Every request offers one impression."""
 CONSENT = "CPXegUAPXegVkEsAHBENCWEgAP_gAAAAAAqIPoQAYAAg-gAAAAA"
@@ -68,6 +76,19 @@ class SlotCard:
     floor_nanos: int
     deal_id: str | None
     deal_floor_nanos: int
+    resold: bool = False
+    """Whether a network offers it as its own."""
+    blocked: tuple[str, ...] = ()
+    """Advertisers the seller does not show."""
+
+
+class DealCard(NamedTuple):
+    """What a request says about a deal."""
+
+    deal_id: str
+    fixed: bool
+    """Whether its floor is the agreed price."""
+    guaranteed: bool
 
 
 class Arrivals:
@@ -75,6 +96,8 @@ class Arrivals:
 
     def __init__(self, opps: NDArray[np.void], signals: NDArray[np.int64]) -> None:
         self.opps = opps
+        self.terms: NDArray[np.void] = np.zeros(len(opps), TERMS)
+        """TERMS[n]: how each is offered; filled when it is."""
         self.auction_ix: list[int] = opps["auction_ix"].tolist()
         self.time_s: list[float] = opps["time_s"].tolist()
         self.cookie_ix: list[int] = opps["cookie_ix"].tolist()
@@ -110,6 +133,7 @@ class RequestMaker:
         *,
         currency: str,
         tmax_ms: float,
+        deals: Sequence[DealCard] = (),
     ) -> None:
         self._user_id = user_id
         self._with_position = world.with_position == 1
@@ -118,7 +142,14 @@ class RequestMaker:
         self._tmax = int(tmax_ms)
         self._cur = [currency]
         self._regs = Regs(gdpr=1)
+        self._currency = currency
+        self._deals = deals
+        self._cards = cards
+        self._on_terms: dict[tuple[int, int, int, int], list[Imp]] = {}
+        self._plain = [world.slots["rules"][s] == 0 for s in range(len(cards))]
         self._imps = [[_imp(card, currency)] for card in cards]
+        self._sources = [_source(card) for card in cards]
+        self._blocked = [list(card.blocked) or None for card in cards]
         self._sites = [_site(card) if card.kind == "site" else None for card in cards]
         self._apps = [_app(card) if card.kind == "app" else None for card in cards]
         self._formats = [card.format for card in cards]
@@ -132,7 +163,10 @@ class RequestMaker:
     def make(self, arrivals: Arrivals, i: int) -> BidRequest:
         """The request for opportunity *i* of a block."""
         slot_ix = arrivals.slot_ix[i]
-        imps = self._imps[slot_ix]
+        if self._plain[slot_ix]:
+            imps = self._imps[slot_ix]
+        else:
+            slot_ix, imps = self._offered(arrivals.terms[i])
         if arrivals.signals:
             imps = [_with_values(imps[0], self._formats[slot_ix], arrivals.signals[i])]
         device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
@@ -152,7 +186,28 @@ class RequestMaker:
             self._tmax,
             self._cur,
             self._regs,
+            source=self._sources[slot_ix],
+            badv=self._blocked[slot_ix],
         )
+
+    def _offered(self, terms: np.void) -> tuple[int, list[Imp]]:
+        """The slot as the buyer meets it, and its impression with the floors and the deal of these terms."""
+        slot_ix, deal_ix = int(terms["slot_ix"]), int(terms["deal_ix"])
+        floor, deal_floor = int(terms["floor_nanos"]), int(terms["deal_floor_nanos"])
+        wanted = slot_ix, deal_ix, floor, deal_floor
+        imps = self._on_terms.get(wanted)
+        if imps is None:
+            if len(self._on_terms) >= MOST_KEPT:
+                self._on_terms.clear()
+            deal = self._deals[deal_ix] if deal_ix >= 0 else None
+            card = replace(
+                self._cards[slot_ix],
+                floor_nanos=floor,
+                deal_id=None if deal is None else deal.deal_id,
+                deal_floor_nanos=deal_floor,
+            )
+            imps = self._on_terms[wanted] = [_imp(card, self._currency, deal is not None and deal.fixed)]
+        return slot_ix, imps
 
     def _located(self, arrivals: Arrivals, i: int) -> Device:
         """The device with its position."""
@@ -161,7 +216,13 @@ class RequestMaker:
         return Device(self._types[arrivals.device_ix[i]], geo)
 
 
-def _imp(card: SlotCard, currency: str) -> Imp:
+def _source(card: SlotCard) -> Source:
+    """The chain of sellers: the publisher's account with the exchange, or the network's, which does not say whose."""
+    node = SupplyNode(EXCHANGE_DOMAIN, card.publisher_id, 1)
+    return Source(schain=SupplyChain(0 if card.resold else 1, [node], "1.0"))
+
+
+def _imp(card: SlotCard, currency: str, fixed: bool = False) -> Imp:
     banner = video = pmp = audio = native = None
     if card.format == "video":
         video = Video(mimes=["video/mp4", "video/webm"], w=card.width, h=card.height)
@@ -172,7 +233,8 @@ def _imp(card: SlotCard, currency: str) -> Imp:
     else:
         banner = Banner(card.width, card.height, [Format(card.width, card.height)])
     if card.deal_id is not None:
-        pmp = Pmp(0, [Deal(card.deal_id, nanos_to_cpm(card.deal_floor_nanos), currency)])
+        at = int(AuctionType.DEAL_PRICE) if fixed else None
+        pmp = Pmp(0, [Deal(card.deal_id, nanos_to_cpm(card.deal_floor_nanos), currency, at)])
     floor, ext = nanos_to_cpm(card.floor_nanos), ImpExt(format=card.format)
     return Imp(IMP_ID, banner, video, pmp, card.tag_id, floor, currency, 1, ext, audio, native)
 

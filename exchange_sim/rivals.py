@@ -43,30 +43,63 @@ def tabulate(
 
 
 @kernel
-def _nanos(world: World, k: int, w: float) -> int:
+def _nanos(
+    rivals: NDArray[np.void],
+    knots: NDArray[np.float64],
+    distributions: NDArray[np.void],
+    tables: NDArray[np.float64],
+    k: int,
+    w: float,
+) -> int:
     """R(w) of group *k*, rounded down to a nano."""
-    if world.distributions["kind"][world.rivals["distribution_ix"][k]] == LOGNORMAL:
+    if distributions["kind"][rivals["distribution_ix"][k]] == LOGNORMAL:
         position = w * KNOTS
         i = int(position)
         if EXACT_KNOTS <= i < KNOTS - EXACT_KNOTS:
-            low = world.rival_knots[k, i]
-            return int(low + (world.rival_knots[k, i + 1] - low) * (position - i))
-    return int(_exact(world.rivals, k, world.distributions, world.tables, w))
+            low = knots[k, i]
+            return int(low + (knots[k, i + 1] - low) * (position - i))
+    return int(_exact(rivals, k, distributions, tables, w))
+
+
+@kernel
+def best_nanos(
+    rivals: NDArray[np.void],
+    knots: NDArray[np.float64],
+    distributions: NDArray[np.void],
+    tables: NDArray[np.float64],
+    rivals_ix: int,
+    key: np.uint64,
+) -> int:
+    """Highest bid of a group, 0 when nobody bids."""
+    if rivals["kind"][rivals_ix] == NO_RIVALS:
+        return 0
+    return _nanos(rivals, knots, distributions, tables, rivals_ix, uniform(key, BEST_RIVAL))
+
+
+@kernel
+def second_nanos(
+    rivals: NDArray[np.void],
+    knots: NDArray[np.float64],
+    distributions: NDArray[np.void],
+    tables: NDArray[np.float64],
+    rivals_ix: int,
+    key: np.uint64,
+) -> int:
+    """Second-highest bid of a group, 0 when there is none or only the highest is known."""
+    kind, count = rivals["kind"][rivals_ix], rivals["count"][rivals_ix]
+    if kind in (NO_RIVALS, HIGHEST) or count < 2:
+        return 0
+    w = uniform(key, BEST_RIVAL) * uniform(key, SECOND_RIVAL) ** (count / (count - 1.0))
+    return _nanos(rivals, knots, distributions, tables, rivals_ix, w)
 
 
 @kernel
 def best_rival_nanos(world: World, rivals_ix: int, key: np.uint64) -> int:
     """Highest rival bid, 0 when nobody else bids."""
-    if world.rivals["kind"][rivals_ix] == NO_RIVALS:
-        return 0
-    return _nanos(world, rivals_ix, uniform(key, BEST_RIVAL))
+    return best_nanos(world.rivals, world.rival_knots, world.distributions, world.tables, rivals_ix, key)
 
 
 @kernel
 def second_rival_nanos(world: World, rivals_ix: int, key: np.uint64) -> int:
     """Second-highest rival bid, 0 when there is none or only the highest is known."""
-    kind, count = world.rivals["kind"][rivals_ix], world.rivals["count"][rivals_ix]
-    if kind in (NO_RIVALS, HIGHEST) or count < 2:
-        return 0
-    w = uniform(key, BEST_RIVAL) * uniform(key, SECOND_RIVAL) ** (count / (count - 1.0))
-    return _nanos(world, rivals_ix, w)
+    return second_nanos(world.rivals, world.rival_knots, world.distributions, world.tables, rivals_ix, key)

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange_sim.selling.rules import Selling
+
 Format = Literal["display", "mobile", "video", "native", "audio"]
 FORMATS: tuple[Format, ...] = ("display", "mobile", "video", "native", "audio")
 DEVICES: tuple[Literal["desktop", "mobile", "tablet", "tv"], ...] = ("desktop", "mobile", "tablet", "tv")
@@ -28,6 +30,13 @@ SLOT = np.dtype(
         ("deal_floor_nanos", "i8"),
         ("alias_share", "f8"),  # Walker's alias method: keep this slot with that probability, else take alias_ix
         ("alias_ix", "i4"),
+        ("rules", "i4"),  # 0: one floor and at most one deal, as above, and plain auctions; 1: what follows holds
+        ("deals_first", "i4"),  # its deals are slot_deals[deals_first : deals_first + deals_count]
+        ("deals_count", "i4"),
+        ("reserve_ix", "i4"),  # -1: no learned floor
+        ("network_slot_ix", "i4"),  # what a share of its impressions is resold as
+        ("network_share", "f8"),
+        ("rival_scale", "f8"),  # rivals who cannot see what they buy bid less
     ],
     align=True,
 )
@@ -122,4 +131,6 @@ class World(NamedTuple):
     signal_distributions: NDArray[np.int64]
     """int64[V]: which distribution each private value comes from."""
     stock: NDArray[np.float32]
-    """float32[P, G, 2]: remembered exposures, and when last brought up to date (s): the one part that changes."""
+    """float32[P, G, 2]: remembered exposures, and when last brought up to date (s) (changes)."""
+    selling: Selling
+    """The sellers' rules; some of it changes."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bidder.core.book import Book
 from bidder.core.codes import BID, FORMATS, GOAL_PRIVATE, GOALS, NOT_TARGETED, REASONS
+from exchange_sim.selling.rules import WAYS
 from exchange_sim.world import DEVICES
 from experiments.audience.exposed import Exposed, exposed
 from experiments.ledger import (
@@ -27,6 +28,7 @@ from experiments.ledger import (
 )
 from experiments.results.dictionary import FATES
 from experiments.results.tables import Codes
+from experiments.selling_accounts import bids, deals, money
 from experiments.setting import Setting
 
 MOST_FREQUENCY = 20
@@ -50,6 +52,10 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "slots": _slots(setting, ledger),
         "data_costs": _data_costs(more, names),
         "campaigns": campaign_columns(setting, ledger, book, names, more),
+        "bids": bids(setting, ledger, masked=True),
+        "deals": deals(setting),
+        "money": money(setting, ledger),
+        "seller_bids": bids(setting, ledger, masked=False),
     }
 
 
@@ -76,6 +82,7 @@ def _exposures(setting: Setting, ledger: Ledger, names: list[str], more: Exposed
         "campaign_id": Codes(rows["campaign_ix"], names),
         "publisher_id": Codes(slots["publisher_ix"][slot_ix], setting.directory.publishers),
         "slot_id": Codes(slot_ix, setting.directory.slots),
+        "way": Codes(rows["way"].astype(np.int32), WAYS),
         "format": Codes(slots["format_ix"][slot_ix], FORMATS),
         "device": Codes(rows["device_ix"].astype(np.int32), DEVICES),
         "person_ix": rows["person_ix"],

@@ -16,7 +16,8 @@ from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
 from experiments.compile_creatives import compile_creatives
-from experiments.compile_market import private_campaigns, slot_names
+from experiments.compile_market import private_campaigns
+from experiments.compile_selling import masked_names, masked_slots
 from experiments.scenario.campaigns import (
     AdaptivePacing,
     Bid,
@@ -45,8 +46,8 @@ from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos, units_to_
 def compile_directory(scenario: Scenario) -> Directory:
     """The names a request can carry, in the order the market numbers them."""
     return Directory(
-        publishers=tuple(scenario.publishers),
-        slots=tuple(f"{publisher}/{slot}" for publisher, slot in slot_names(scenario)),
+        publishers=tuple(masked_names(scenario)),
+        slots=tuple(masked_slots(scenario)),
         places=tuple(scenario.places),
         deals=tuple(scenario.deals),
         segments=tuple(scenario.segments),
@@ -96,7 +97,7 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
             devices=tuple(target.devices),
             hours=tuple(target.hours),
             places=tuple(target.places),
-            publishers=tuple(target.publishers),
+            publishers=_publishers(scenario, campaign),
             deals=tuple(target.deals),
             any_segments=tuple(target.segments.any),
             all_segments=tuple(target.segments.all),
@@ -108,6 +109,16 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
         ),
         creatives=compile_creatives(name, campaign),
     )
+
+
+def _publishers(scenario: Scenario, campaign: Campaign) -> tuple[str, ...]:
+    """Sellers it may buy from, by the names buyers know: those it targets and who do not block its product."""
+    known_as = dict(zip(scenario.publishers, masked_names(scenario), strict=False))
+    blocking = [name for name, seller in scenario.publishers.items() if campaign.product in seller.blocked]
+    if not blocking:
+        return tuple(campaign.target.publishers)
+    wanted = campaign.target.publishers or [*scenario.publishers, *scenario.networks]
+    return tuple(known_as.get(name, name) for name in wanted if name not in blocking)
 
 
 def _pacing(pacing: Pacing, goal: Goal) -> PacePlan:

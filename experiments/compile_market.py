@@ -31,6 +31,7 @@ from exchange_sim.world import (
     TIE_RIVAL,
     World,
 )
+from experiments.compile_selling import compile_selling, covers, offered_slots, seller_names
 from experiments.scenario.market import HighestRival, IndependentRivals
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import Distribution, Histogram, Lognormal, Quantiles
@@ -54,11 +55,6 @@ def start_offsets(scenario: Scenario) -> tuple[int, int]:
     return start.weekday() * 24 + start.hour, start.hour * 3600 + start.minute * 60 + start.second
 
 
-def slot_names(scenario: Scenario) -> list[tuple[str, str]]:
-    """(publisher, slot) in index order."""
-    return [(publisher, slot) for publisher, body in scenario.publishers.items() for slot in body.slots]
-
-
 def private_campaigns(scenario: Scenario) -> list[str]:
     """Campaigns with a private value, in the order of their signals."""
     return [name for name, campaign in scenario.campaigns.items() if campaign.goal.kind == "private"]
@@ -70,6 +66,7 @@ def compile_world(scenario: Scenario) -> World:
     start_hour, start_of_day_s = start_offsets(scenario)
     grids = _Grids([], [])
     rivals = _rivals(scenario, grids)
+    slots = _slots(scenario)
     signal_names = private_campaigns(scenario)
     signals = []
     for name in signal_names:
@@ -91,7 +88,7 @@ def compile_world(scenario: Scenario) -> World:
         start_of_day_s=start_of_day_s,
         start_hour=start_hour,
         rate_per_s=_rates(scenario),
-        slots=_slots(scenario),
+        slots=slots,
         device_shares=_device_shares(scenario),
         # Copied, because NumPy puts its own large arrays on huge pages and compiled code does not.
         homes=draw_homes(seed_key, heads, _places(scenario), people.consent_share).copy(),
@@ -117,6 +114,7 @@ def compile_world(scenario: Scenario) -> World:
         signal_keys=np.array([name_key(f"signal {name}") for name in signal_names], np.uint64),
         signal_distributions=np.array(signals, np.int64),
         stock=no_stock(people.count, len(products)),
+        selling=compile_selling(scenario, list(scenario.rivals), slots),
     )
 
 
@@ -139,21 +137,23 @@ def _cumulative(weights: Iterable[float]) -> NDArray[np.float64]:
 
 
 def _slots(scenario: Scenario) -> NDArray[np.void]:
-    names = slot_names(scenario)
-    rows = np.zeros(len(names), SLOT)
-    rivals = list(scenario.rivals)
+    """SLOT[S], before the sellers' rules; what networks resell as gets no traffic of its own."""
+    offers, sellers, rivals = offered_slots(scenario), seller_names(scenario), list(scenario.rivals)
+    rows = np.zeros(len(offers), SLOT)
     weights = []
-    for s, (publisher_name, slot_name) in enumerate(names):
-        publisher = scenario.publishers[publisher_name]
-        slot = publisher.slots[slot_name]
-        weights.append(publisher.share * slot.share / sum(other.share for other in publisher.slots.values()))
-        rows["publisher_ix"][s] = list(scenario.publishers).index(publisher_name)
-        rows["format_ix"][s] = FORMATS.index(slot.format)
-        rows["rivals_ix"][s] = rivals.index(publisher.rivals) if publisher.rivals else 0
-        rows["floor_nanos"][s] = cpm_to_nanos(slot.floor)
+    for s, offered in enumerate(offers):
+        seller = scenario.networks[offered.owner] if offered.resold else scenario.publishers[offered.owner]
+        weights.append(0.0)
+        if not offered.resold:
+            publisher = scenario.publishers[offered.owner]
+            weights[-1] = publisher.share * offered.slot.share / sum(other.share for other in publisher.slots.values())
+        rows["publisher_ix"][s] = sellers.index(offered.owner)
+        rows["format_ix"][s] = FORMATS.index(offered.slot.format)
+        rows["rivals_ix"][s] = rivals.index(seller.rivals) if seller.rivals else 0
+        rows["floor_nanos"][s] = cpm_to_nanos(offered.slot.floor)
         rows["deal_ix"][s] = -1
         for d, deal in enumerate(scenario.deals.values()):
-            if deal.publisher == publisher_name and (deal.slots is None or slot_name in deal.slots):
+            if covers(deal, offered):
                 rows["deal_ix"][s] = d
                 rows["deal_floor_nanos"][s] = cpm_to_nanos(deal.floor)
                 break
@@ -172,13 +172,15 @@ def _alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
         keep[low], alias[low] = scaled[low], high
         scaled[high] -= 1.0 - scaled[low]
         (small if scaled[high] < 1.0 else large).append(high)
+    nothing = weights == 0.0  # rounding must not leave one its own share
+    keep[nothing], alias[nothing] = 0.0, np.where(keep[alias[nothing]] > 0.0, alias[nothing], int(np.argmax(weights)))
     return keep, alias
 
 
 def _device_shares(scenario: Scenario) -> NDArray[np.float64]:
     rows = []
-    for publisher, slot in slot_names(scenario):
-        devices = scenario.publishers[publisher].slots[slot].devices
+    for offered in offered_slots(scenario):
+        devices = offered.slot.devices
         rows.append(_cumulative(devices.get(device, 0.0) for device in DEVICES))
     return np.array(rows)
 
@@ -192,7 +194,8 @@ def _places(scenario: Scenario) -> NDArray[np.void]:
 
 
 def _rivals(scenario: Scenario, grids: _Grids) -> NDArray[np.void]:
-    rows = np.zeros(len(scenario.rivals), RIVALS)
+    """RIVALS[K + 1]: the last group never bids."""
+    rows = np.zeros(len(scenario.rivals) + 1, RIVALS)
     for k, group in enumerate(scenario.rivals.values()):
         rows["kind"][k] = NO_RIVALS
         if isinstance(group, IndependentRivals | HighestRival):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from exchange_sim.cable import ConstantDelay, Delay, EmpiricalDelay, LognormalDelay, Wire
-from exchange_sim.requests import SlotCard
-from experiments.compile_market import slot_names
+from exchange_sim.requests import DealCard, SlotCard
+from experiments.compile_selling import offered_slots
 from experiments.scenario import market
 from experiments.setting import Setting
 
@@ -30,24 +30,36 @@ def _delay(spec: market.Delay) -> Delay:
 
 
 def slot_cards(setting: Setting) -> list[SlotCard]:
-    """What sellers say about each slot, in index order."""
+    """What sellers say about each slot, in index order; under the mask of an anonymous one."""
     cards = []
-    for s, (publisher_name, slot_name) in enumerate(slot_names(setting.scenario)):
-        publisher = setting.scenario.publishers[publisher_name]
-        slot, row = publisher.slots[slot_name], setting.world.slots[s]
+    scenario, directory = setting.scenario, setting.directory
+    for s, offered in enumerate(offered_slots(scenario)):
+        row = setting.world.slots[s]
+        seller_id = directory.publishers[int(row["publisher_ix"])]
+        publisher = scenario.publishers.get(offered.owner)
         deal_ix = int(row["deal_ix"])
         cards.append(
             SlotCard(
-                publisher_id=publisher_name,
-                kind=publisher.kind,
-                domain=publisher.domain or publisher_name,
-                tag_id=setting.directory.slots[s],
-                format=slot.format,
-                width=slot.width,
-                height=slot.height,
+                publisher_id=seller_id,
+                kind="site" if offered.resold or publisher is None else publisher.kind,
+                domain=publisher.domain or seller_id if publisher and not publisher.anonymous else seller_id,
+                tag_id=directory.slots[s],
+                format=offered.slot.format,
+                width=offered.slot.width,
+                height=offered.slot.height,
                 floor_nanos=int(row["floor_nanos"]),
-                deal_id=setting.directory.deals[deal_ix] if deal_ix >= 0 else None,
+                deal_id=directory.deals[deal_ix] if deal_ix >= 0 else None,
                 deal_floor_nanos=int(row["deal_floor_nanos"]),
+                resold=offered.resold,
+                blocked=() if publisher is None else tuple(publisher.blocked),
             )
         )
     return cards
+
+
+def deal_cards(setting: Setting) -> list[DealCard]:
+    """What sellers say about each deal, in index order."""
+    return [
+        DealCard(name, deal.kind in ("preferred", "guaranteed"), deal.kind == "guaranteed")
+        for name, deal in setting.scenario.deals.items()
+    ]

@@ -19,7 +19,9 @@ EXPOSURE = np.dtype(
         ("price_nanos", "i8"),
         ("worth_nanos", "i8"),
         ("campaign_ix", "i4"),
-        ("slot_ix", "i4"),
+        ("slot_ix", "i4"),  # as the buyer met it
+        ("seller_slot_ix", "i4"),  # where it was shown: another one when a network resold it
+        ("way", "i1"),  # see exchange_sim.selling.rules.WAYS
         ("device_ix", "i1"),
         ("consent", "i1"),
         ("clicked", "i1"),
@@ -45,7 +47,11 @@ FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = OUTRANKED, OUTRANKED + 1, OU
 """The fates before these are the bidder's own reasons, see `bidder.core.codes`."""
 
 RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
-SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE = 0, 1, 2
+SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3
+SLOT_RIVAL_BIDS = 4
+SALE_COUNT, SALE_PAID = 0, 1
+LOST_BID_NANOS, LOST_SHORT_NANOS = 3, 4
+"""Columns of `Tallies.lost` after those that count bids by why they lost."""
 PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
 
 PRICE_BINS = 64
@@ -64,7 +70,13 @@ class Tallies(NamedTuple):
     results: NDArray[np.int64]
     """int64[C, 3]: what became of its bids."""
     slots: NDArray[np.int64]
-    """int64[S, 3]: requests, sold to anybody, revenue (nanos)."""
+    """int64[S, 5]: requests, sold to anybody, what was paid (nanos), impressions handed to a network, what rivals had
+    bid for what they bought (nanos)."""
+    invited: NDArray[np.int64]
+    """int64[S, 2]: what rivals bought in private auctions: impressions, what they paid (nanos)."""
+    lost: NDArray[np.int64]
+    """int64[C, P, 5]: each campaign's lost bids: how many by reason (see `exchange_sim.selling.rules`), their sum, by
+    how much they missed the price to beat (nanos)."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
 
@@ -86,7 +98,9 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
         np.zeros((hours, FATE_COUNT), np.int64),
         np.zeros((campaigns, len(REASONS)), np.int64),
         np.zeros((campaigns, 3), np.int64),
-        np.zeros((slots, 3), np.int64),
+        np.zeros((slots, 5), np.int64),
+        np.zeros((slots, 2), np.int64),
+        np.zeros((campaigns, publishers, 5), np.int64),
         np.zeros((publishers, PRICE_BINS, 3), np.int64),
     )
 

@@ -19,6 +19,7 @@ from exchange_sim.world import World
 from experiments.audience.observe import observe_sources
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
 from experiments.compile_market import compile_world, no_stock, start_offsets
+from experiments.compile_selling import fresh_selling
 from experiments.ledger import Tallies, new_tallies
 from experiments.own_strategies import load_strategies
 from experiments.scenario.models import Scenario
@@ -93,5 +94,6 @@ def make_ready(scenario: Scenario) -> Setting:
 
 def fresh_truth(setting: Setting) -> Setting:
     """The same setting before anybody has seen an ad: for a second run without drawing the people again."""
-    world = setting.world._replace(stock=no_stock(*setting.world.stock.shape[:2]))
+    old = setting.world
+    world = old._replace(stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling))
     return replace(setting, world=world)

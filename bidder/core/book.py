@@ -116,6 +116,7 @@ IMPRESSION = np.dtype(
         ("hour", "i4"),  # of the week, Monday 00:00 = 0
         ("format_ix", "i4"),
         ("device_ix", "i4"),
+        ("deal_first", "i4"),  # 1: a bid inside the deal goes before all others (its price is fixed)
     ],
     align=True,
 )

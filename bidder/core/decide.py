@@ -29,6 +29,8 @@ from bidder.core.targeting import audience_word, context_word, inside_fence, low
 
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
+DEALS_FIRST = 1 << 61
+"""A bit above all bids, set while bids are compared on those inside a deal whose price is fixed."""
 
 
 @kernel
@@ -81,10 +83,11 @@ def decide(
 
     *row* is the person's segment bitset (ignored for a person not recognised), *signals* the private values of this
     impression in nanos, *tally* an int64[C, len(REASONS)] to which each targeted campaign's reason is added.
-    Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason of the request); the lowest index wins a tie.
+    Returns (campaign_ix or -1, bid_nanos, worth_nanos, reason of the request); the lowest index wins a tie. Bids inside
+    a deal with a fixed price go before all others.
     """
     best_ix, best_bid, best_worth, furthest = -1, 0, 0, NOT_TARGETED
-    known = imps["person_ix"][i] >= 0
+    known, deal_first = imps["person_ix"][i] >= 0, imps["deal_first"][i] == 1
     today_ix = day_ix(book.index, imps["now_s"][i])
     share = day_share(book.index, imps["now_s"][i], today_ix)
     for word_ix in range(book.targets.shape[1]):
@@ -107,6 +110,8 @@ def decide(
                 bid = strategy_bid(book, campaign_ix, worth, imps, i)
             reason = check(book, campaign_ix, imps, i, bid, today_ix, share)
             if reason == BID:
+                if deal_first and book.campaigns["via_deal"][campaign_ix] == 1:
+                    bid += DEALS_FIRST
                 if bid > best_bid:
                     if best_ix >= 0:
                         tally[best_ix, OUTRANKED] += 1
@@ -118,5 +123,5 @@ def decide(
             furthest = max(furthest, reason)
     if best_ix >= 0:
         tally[best_ix, BID] += 1
-        return best_ix, best_bid, best_worth, BID
+        return best_ix, best_bid & (DEALS_FIRST - 1), best_worth, BID
     return -1, 0, 0, furthest

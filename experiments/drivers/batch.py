@@ -15,6 +15,8 @@ from bidder.core.settle import tick
 from bidder.room import ensure_room
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
+from exchange_sim.selling.reserve import learn_reserves
+from exchange_sim.selling.rules import TERMS
 from exchange_sim.world import OPPORTUNITY, World
 from experiments.drivers.batch_kernel import (
     FILLED_EXPOSURES,
@@ -74,6 +76,7 @@ class BatchRun:
         self.organic_cursor = np.zeros((len(self.world.products), 2))
         self.desk = Desk(
             opportunities=np.zeros(BLOCK, OPPORTUNITY),
+            terms=np.zeros(1, TERMS),
             impression=np.zeros(1, IMPRESSION),
             signals=np.zeros(max(1, len(self.world.signal_keys)), np.int64),
             cursor=np.zeros(2),
@@ -96,6 +99,7 @@ class BatchRun:
 
     def tick(self, start_s: float, end_s: float) -> None:
         """One control interval: the bidder refreshes its prices, then everything before *end_s* happens."""
+        learn_reserves(self.world.selling.reserves, self.world.selling.observed)
         tick(self.book, start_s)
         self.run_until(end_s)
 

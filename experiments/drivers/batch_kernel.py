@@ -21,18 +21,27 @@ from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.prefetch import prefetch
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
+from exchange_sim.selling.rules import DEAL_FLOOR, LOST_BELOW_FLOOR, LOST_TO_HIGHER, PREFERRED, WAY_DEAL, WAY_OPEN
+from exchange_sim.selling.terms import set_terms
+from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.ledger import (
     FATE_OUTBID,
     FATE_WON,
+    LOST_BID_NANOS,
+    LOST_SHORT_NANOS,
     PRICE_BIDS,
     PRICE_MARKET,
     PRICE_WINS,
     RESULT_OUTBID,
     RESULT_WON,
+    SALE_COUNT,
+    SALE_PAID,
     SLOT_REQUESTS,
+    SLOT_RESOLD,
     SLOT_REVENUE,
+    SLOT_RIVAL_BIDS,
     SLOT_SOLD,
     Tallies,
     price_bin,
@@ -44,6 +53,8 @@ class Desk(NamedTuple):
 
     opportunities: NDArray[np.void]
     """OPPORTUNITY[block]."""
+    terms: NDArray[np.void]
+    """TERMS[1]: how the request is offered."""
     impression: NDArray[np.void]
     """IMPRESSION[1]: the request as the bidder sees it."""
     signals: NDArray[np.int64]
@@ -72,15 +83,18 @@ ENTRIES_PER_LINE = 4
 
 
 @kernel
-def see(world: World, book: Book, opps: NDArray[np.void], i: int, imps: NDArray[np.void]) -> None:
-    """Write into imps[0] what the bidder may know of opportunity *i*: the person only with consent."""
-    slot_ix = opps["slot_ix"][i]
+def see(
+    world: World, book: Book, opps: NDArray[np.void], i: int, terms: NDArray[np.void], j: int, imps: NDArray[np.void]
+) -> None:
+    """Write into imps[0] what the bidder may know of opportunity *i* on terms[j]: the person only with consent."""
+    slot_ix = terms["slot_ix"][j]
     time_s = opps["time_s"][i]
     imps["now_s"][0] = time_s
     imps["person_ix"][0] = opps["buyer_ix"][i] if opps["consent"][i] == 1 else -1
-    imps["floor_nanos"][0] = world.slots["floor_nanos"][slot_ix]
-    imps["deal_floor_nanos"][0] = world.slots["deal_floor_nanos"][slot_ix]
-    imps["deal_ix"][0] = world.slots["deal_ix"][slot_ix]
+    imps["floor_nanos"][0] = terms["floor_nanos"][j]
+    imps["deal_floor_nanos"][0] = terms["deal_floor_nanos"][j]
+    imps["deal_ix"][0] = terms["deal_ix"][j]
+    imps["deal_first"][0] = terms["deal_kind"][j] >= PREFERRED
     imps["publisher_ix"][0] = world.slots["publisher_ix"][slot_ix]
     imps["format_ix"][0] = world.slots["format_ix"][slot_ix]
     imps["slot_ix"][0] = slot_ix
@@ -120,92 +134,160 @@ def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> N
         drop_first(desk.pending, desk.pending_size)
 
 
+class Sale(NamedTuple):
+    """How an opportunity ended for our bid."""
+
+    won: bool
+    price_nanos: int
+    way: int
+    """How it was sold, to whomever."""
+    to_beat_nanos: int
+    """The least that would have been accepted from us, ties aside."""
+    lost: int
+    """Why our bid lost if it did, see `exchange_sim.selling.rules`."""
+
+
 @kernel
-def record_market(world: World, tallies: Tallies, slot_ix: int, best_nanos: int, won: bool, revenue_nanos: int) -> None:
-    """Count a request for its seller: the price to beat, whether anybody bought, and what it earned (maybe nothing)."""
-    floor_nanos = world.slots["floor_nanos"][slot_ix]
-    market_nanos = max(best_nanos, floor_nanos)
+def record_market(
+    world: World,
+    tallies: Tallies,
+    slot_ix: int,
+    seller_slot_ix: int,
+    market_nanos: int,
+    way: int,
+    sold: bool,
+    won: bool,
+    revenue_nanos: int,
+    best_nanos: int,
+) -> None:
+    """Count a request for its seller: the price to beat, whether anybody bought, and what was paid (maybe nothing)."""
     tallies.prices[world.slots["publisher_ix"][slot_ix], price_bin(market_nanos), PRICE_MARKET] += 1
     tallies.slots[slot_ix, SLOT_REQUESTS] += 1
-    if won or (best_nanos > 0 and best_nanos >= floor_nanos):
+    if slot_ix != seller_slot_ix:
+        tallies.slots[seller_slot_ix, SLOT_RESOLD] += 1
+    if sold:
         tallies.slots[slot_ix, SLOT_SOLD] += 1
         tallies.slots[slot_ix, SLOT_REVENUE] += revenue_nanos
+        if not won:
+            tallies.slots[slot_ix, SLOT_RIVAL_BIDS] += best_nanos
+            if way != WAY_OPEN:  # what they bought in the open auction is the rest
+                tallies.invited[slot_ix, SALE_COUNT] += 1
+                tallies.invited[slot_ix, SALE_PAID] += revenue_nanos
 
 
 @kernel
-def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, bid_nanos: int, won: bool) -> None:
-    """Count a bid that reached the auction in time."""
+def record_bid(world: World, tallies: Tallies, campaign_ix: int, slot_ix: int, bid_nanos: int, sale: Sale) -> None:
+    """Count a bid that reached the auction in time, and why it lost."""
     publisher_ix = world.slots["publisher_ix"][slot_ix]
     at = price_bin(bid_nanos)
     tallies.prices[publisher_ix, at, PRICE_BIDS] += 1
-    if won:
+    if sale.won:
         tallies.prices[publisher_ix, at, PRICE_WINS] += 1
         tallies.results[campaign_ix, RESULT_WON] += 1
     else:
         tallies.results[campaign_ix, RESULT_OUTBID] += 1
+        tallies.lost[campaign_ix, publisher_ix, sale.lost] += 1
+        tallies.lost[campaign_ix, publisher_ix, LOST_BID_NANOS] += bid_nanos
+        tallies.lost[campaign_ix, publisher_ix, LOST_SHORT_NANOS] += max(0, sale.to_beat_nanos - bid_nanos)
 
 
 @kernel
 def clear_opportunity(
-    world: World, opps: NDArray[np.void], i: int, bid_nanos: int, via_deal: bool, tallies: Tallies
-) -> tuple[bool, int]:
-    """Clear opportunity *i* against its rivals (bid 0: ours is absent); returns (won, price)."""
-    slot_ix, key = opps["slot_ix"][i], opps["key"][i]
-    rivals_ix = world.slots["rivals_ix"][slot_ix]
-    open_floor = world.slots["floor_nanos"][slot_ix]
-    our_floor = world.slots["deal_floor_nanos"][slot_ix] if via_deal else open_floor
-    best = best_rival_nanos(world, rivals_ix, key)
-    second = 0
-    if world.auction_kind == SECOND_PRICE and bid_nanos <= best:
-        second = second_rival_nanos(world, rivals_ix, key)
-    won, price, revenue = clear(world.auction_kind, world.tie, key, bid_nanos, our_floor, open_floor, best, second)
-    record_market(world, tallies, slot_ix, best, won, revenue)
-    return won, price
+    world: World,
+    opps: NDArray[np.void],
+    i: int,
+    terms: NDArray[np.void],
+    j: int,
+    bid_nanos: int,
+    via_deal: bool,
+    tallies: Tallies,
+) -> Sale:
+    """Clear opportunity *i* on terms[j] against its rivals (bid 0: ours is absent), tier by tier."""
+    slot_ix, auction_kind, key = int(terms["slot_ix"][j]), world.auction_kind, opps["key"][i]
+    rivals_ix = int(world.slots["rivals_ix"][slot_ix])
+    if world.slots["rules"][opps["slot_ix"][i]] != 0:
+        won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
+            world.rivals,
+            world.rival_knots,
+            world.distributions,
+            world.tables,
+            world.selling.deals,
+            world.selling.observed,
+            world.slots["reserve_ix"][slot_ix],
+            auction_kind,
+            world.tie,
+            world.slots["rival_scale"][slot_ix],
+            rivals_ix,
+            key,
+            terms,
+            j,
+            bid_nanos,
+            via_deal,
+        )
+        if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:
+            world.selling.delivered[terms["deal_ix"][j]] += 1
+    else:
+        floor = int(terms["rivals_floor_nanos"][j])
+        our_floor = int(terms["deal_floor_nanos"][j] if via_deal else terms["floor_nanos"][j])
+        best, second = best_rival_nanos(world, rivals_ix, key), 0
+        if auction_kind == SECOND_PRICE and bid_nanos <= best:
+            second = second_rival_nanos(world, rivals_ix, key)
+        won, price, revenue = clear(auction_kind, world.tie, key, bid_nanos, our_floor, floor, best, second, 0)
+        rival = best if best >= floor else 0
+        market, to_beat, sold = max(best, floor), max(our_floor, rival), won or rival > 0
+        way = WAY_DEAL if won and via_deal else WAY_OPEN
+        lost = LOST_BELOW_FLOOR if bid_nanos < our_floor else LOST_TO_HIGHER
+    record_market(world, tallies, slot_ix, opps["slot_ix"][i], market, way, sold, won, revenue, best)
+    return Sale(won, price, way, to_beat, lost)
 
 
 @kernel
 def record_exposure(
     opps: NDArray[np.void],
     i: int,
+    slot_ix: int,
     exposures: NDArray[np.void],
     at: int,
     campaign_ix: int,
     bid: int,
-    price: int,
+    sale: Sale,
     worth: int,
 ) -> None:
     """Write the ledger row of a bought impression; whether it was clicked and booked is filled in by the caller."""
     exposures["auction_ix"][at] = opps["auction_ix"][i]
     exposures["time_s"][at] = opps["time_s"][i]
     exposures["person_ix"][at] = opps["person_ix"][i]
-    exposures["slot_ix"][at] = opps["slot_ix"][i]
+    exposures["slot_ix"][at] = slot_ix
+    exposures["seller_slot_ix"][at] = opps["slot_ix"][i]
+    exposures["way"][at] = sale.way
     exposures["device_ix"][at] = opps["device_ix"][i]
     exposures["consent"][at] = opps["consent"][i]
     exposures["campaign_ix"][at] = campaign_ix
     exposures["bid_nanos"][at] = bid
-    exposures["price_nanos"][at] = price
+    exposures["price_nanos"][at] = sale.price_nanos
     exposures["worth_nanos"][at] = worth
 
 
 @kernel
 def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int) -> None:
     """One impression opportunity from request to outcome."""
-    opps, imps = desk.opportunities, desk.impression
-    see(world, book, opps, i, imps)
+    opps, imps, terms = desk.opportunities, desk.impression, desk.terms
+    set_terms(world, opps, i, terms, 0)
+    see(world, book, opps, i, terms, 0, imps)
     draw_signals(world, opps["key"][i], desk.signals)
     campaign_ix, bid, worth, fate = decide(book, rows[opps["buyer_ix"][i]], imps, 0, desk.signals, tallies.reasons)
     via_deal = campaign_ix >= 0 and book.campaigns["via_deal"][campaign_ix] == 1
-    won, price = clear_opportunity(world, opps, i, bid, via_deal, tallies)
+    sale = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
     if fate == BID:
-        slot_ix = opps["slot_ix"][i]
-        record_bid(world, tallies, campaign_ix, slot_ix, bid, won)
-        fate = FATE_WON if won else FATE_OUTBID
-        if won:
+        slot_ix = terms["slot_ix"][0]
+        record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
+        fate = FATE_WON if sale.won else FATE_OUTBID
+        if sale.won:
             context = touch(book, campaign_ix, imps, 0)
-            buy(book, campaign_ix, imps["person_ix"][0], context, price, opps["time_s"][i])
+            buy(book, campaign_ix, imps["person_ix"][0], context, sale.price_nanos, opps["time_s"][i])
             at = desk.filled[FILLED_EXPOSURES]
             desk.filled[FILLED_EXPOSURES] += 1
-            record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
+            record_exposure(opps, i, slot_ix, desk.exposures, at, campaign_ix, bid, sale, worth)
             clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
             desk.exposures["clicked"][at] = clicked
             desk.exposures["billed"][at] = 1

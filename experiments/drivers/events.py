@@ -20,7 +20,7 @@ from exchange_sim.exchange import Auction, Exchange, start
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.traffic import draw_opportunities
 from exchange_sim.world import OPPORTUNITY, World
-from experiments.compile_wire import compile_wire, slot_cards
+from experiments.compile_wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events_kernel import draw_all_signals
 from experiments.drivers.events_market import EventsMarket
@@ -85,6 +85,7 @@ class EventsRun:
             setting.user_id,
             currency=scenario.currency,
             tmax_ms=wire.tmax_ms,
+            deals=deal_cards(setting),
         )
         self.exchange = Exchange(self.env, wire, requests, port, self.market)
         self._cursor = np.zeros(2)
@@ -99,6 +100,7 @@ class EventsRun:
     def _ticks(self) -> Generator[simpy.Event, Any, None]:
         """The SimPy process of the control interval: the bidder's tick at its start."""
         for _, end_s in self._setting.ticks():
+            self.market.tick()
             self.desk.tick()
             self.market.draw_organic(end_s)
             yield self.env.at(end_s)

@@ -20,6 +20,7 @@ def close_auction(
     world: World,
     opps: NDArray[np.void],
     i: int,
+    terms: NDArray[np.void],
     campaign_ix: int,
     bid_nanos: int,
     worth_nanos: int,
@@ -30,23 +31,24 @@ def close_auction(
     at: int,
     pending: NDArray[np.void],
     pending_size: NDArray[np.int64],
-) -> tuple[bool, int, bool]:
-    """Clear opportunity *i*; a won one becomes exposures[at], not yet billed, and may push a purchase on *pending*.
+) -> tuple[bool, int, bool, int, int]:
+    """Clear opportunity *i* on terms[i]; a won one becomes exposures[at], not yet billed.
 
-    *campaign_ix* -1: no bid in time, for the reason *fate*. Returns (won, price_nanos, clicked).
+    It may push a purchase on *pending*. *campaign_ix* -1: no bid in time, for the reason *fate*. Returns (won,
+    price_nanos, clicked, why it lost if it did, price to beat in nanos).
     """
-    won, price = clear_opportunity(world, opps, i, bid_nanos, via_deal, tallies)
+    sale = clear_opportunity(world, opps, i, terms, i, bid_nanos, via_deal, tallies)
     clicked = False
     if campaign_ix >= 0:
-        record_bid(world, tallies, campaign_ix, opps["slot_ix"][i], bid_nanos, won)
-        fate = FATE_WON if won else FATE_OUTBID
-    if won:
-        record_exposure(opps, i, exposures, at, campaign_ix, bid_nanos, price, worth_nanos)
+        record_bid(world, tallies, campaign_ix, terms["slot_ix"][i], bid_nanos, sale)
+        fate = FATE_WON if sale.won else FATE_OUTBID
+    if sale.won:
+        record_exposure(opps, i, terms["slot_ix"][i], exposures, at, campaign_ix, bid_nanos, sale, worth_nanos)
         clicked = expose(world, opps, i, campaign_ix, pending, pending_size)
         exposures["clicked"][at] = clicked
         exposures["billed"][at] = 0
     tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1
-    return won, price, clicked
+    return sale.won, sale.price_nanos, clicked, sale.lost, sale.to_beat_nanos
 
 
 @kernel

@@ -19,16 +19,32 @@ from exchange_sim.identities import purchase_cookie
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
+from exchange_sim.selling.reserve import learn_reserves
+from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_TO_HIGHER, TERMS
+from exchange_sim.selling.terms import set_terms
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
 from experiments.drivers.lockstep import ExactEnvironment
 from experiments.errors import RunError
-from experiments.ledger import EXPOSURE, FATE_TIMED_OUT, PURCHASE, RESULT_TIMED_OUT, Ledger
+from experiments.ledger import (
+    EXPOSURE,
+    FATE_TIMED_OUT,
+    PURCHASE,
+    RESULT_TIMED_OUT,
+    Ledger,
+)
 from experiments.setting import Setting
+from openrtb.codes import LossReason
 from openrtb.messages import Bid, BidResponse
 from openrtb.money import cpm_to_nanos, nanos_to_units
 from openrtb.notices import Conversion
 
+LOSS_CODES = {
+    LOST_TO_HIGHER: LossReason.LOST_TO_HIGHER_BID,
+    LOST_BELOW_FLOOR: LossReason.BELOW_FLOOR,
+    LOST_TO_DEAL: LossReason.LOST_TO_DEAL,
+}
+"""What a lost bid's owner is told."""
 FIRST_ROOM = 4096
 """Rows the records start with; they double."""
 
@@ -63,10 +79,20 @@ class EventsMarket:
         self._pending, self._pending_size = np.zeros(FIRST_ROOM, PENDING), np.zeros(1, np.int64)
         self._organic_cursor = np.zeros((len(self._world.products), 2))
         self._next_due_s = math.inf
+        self._set_terms = direct(set_terms, self._world, np.zeros(1, OPPORTUNITY), 0, np.zeros(1, TERMS), 0)
         self._close = direct(
-            *(close_auction, self._world, np.zeros(1, OPPORTUNITY), 0, -1, 0, 0, False, 0, self._tallies),
+            *(close_auction, self._world, np.zeros(1, OPPORTUNITY), 0, np.zeros(1, TERMS)),
+            *(-1, 0, 0, False, 0, self._tallies),
             *(self._exposures, 0, self._pending, self._pending_size),
         )
+
+    def tick(self) -> None:
+        """Once per control interval: sellers who learn their floors look at what they have seen."""
+        learn_reserves(self._world.selling.reserves, self._world.selling.observed)
+
+    def offer(self, arrivals: Arrivals, i: int) -> None:
+        """Settle on what terms opportunity *i* is offered, at this moment."""
+        self._set_terms(self._world, arrivals.opps, i, arrivals.terms, i)
 
     def answered(self, response: BidResponse, late: bool) -> None:
         """Keep what our own report wants to know of a bid, or count one that comes too late."""
@@ -93,14 +119,25 @@ class EventsMarket:
         elif response is not None:
             fate = _fate(response)
         shown = self._shown
-        won, price, clicked = self._close(
-            *(self._world, arrivals.opps, i, campaign_ix, bid_nanos, worth, via_deal, fate, self._tallies),
+        won, price, clicked, lost, to_beat = self._close(
+            *(
+                self._world,
+                arrivals.opps,
+                i,
+                arrivals.terms,
+                campaign_ix,
+                bid_nanos,
+                worth,
+                via_deal,
+                fate,
+                self._tallies,
+            ),
             *(self._exposures, shown, self._pending, self._pending_size),
         )
         if won:
             self._shown += 1
             self._wake_for_purchases()
-        return Sale(won, price, clicked, shown)
+        return Sale(won, price, clicked, shown, LOSS_CODES[lost], to_beat)
 
     def billed(self, sale: Sale, heard: Any) -> None:
         """Note that the bidder booked an exposure."""

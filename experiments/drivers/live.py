@@ -30,7 +30,7 @@ from exchange_sim.pending import PENDING
 from exchange_sim.requests import RequestMaker
 from exchange_sim.server.answers import read_answer
 from exchange_sim.server.checks import Refused, check_bid
-from experiments.compile_wire import compile_wire, slot_cards
+from experiments.compile_wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events import BLOCK, draw_arrivals
 from experiments.drivers.events_kernel import purchase_key, take_purchase
@@ -224,6 +224,7 @@ class LiveRun:
             setting.user_id,
             currency=setting.scenario.currency,
             tmax_ms=wire.tmax_ms,
+            deals=deal_cards(setting),
         )
         self._exchange = Exchange(self.env, wire, requests, self.port, self.market)
         self._over_s = setting.end_s + wire.tmax_ms / 1000.0
@@ -283,6 +284,7 @@ class LiveRun:
 
     def _ticks(self) -> Generator[simpy.Event, Any, None]:
         for _, end_s in self._setting.ticks():
+            self.market.tick()
             self.market.draw_organic(end_s)
             yield self.env.at(end_s)
 

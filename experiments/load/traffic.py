@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
-from exchange_sim.requests import RequestMaker
-from experiments.compile_wire import slot_cards
+from exchange_sim.requests import Arrivals, RequestMaker
+from exchange_sim.selling.terms import set_all_terms
+from experiments.compile_wire import deal_cards, slot_cards
 from experiments.drivers.events import draw_arrivals
 from experiments.setting import Setting
 from openrtb.decode import encode_request
@@ -56,14 +57,21 @@ class Contents:
             setting.user_id,
             currency=setting.scenario.currency,
             tmax_ms=tmax_ms,
+            deals=deal_cards(setting),
         )
         self._cursor = np.zeros(2)
-        self._arrivals, self._at = draw_arrivals(setting.world, self._cursor, math.inf), 0
+        self._arrivals, self._at = self._drawn(), 0
+
+    def _drawn(self) -> Arrivals:
+        """A block of opportunities, on the terms they are offered on."""
+        arrivals = draw_arrivals(self._setting.world, self._cursor, math.inf)
+        set_all_terms(self._setting.world, arrivals.opps, arrivals.terms)
+        return arrivals
 
     def due(self, intended_s: float) -> Due:
         """The next request."""
         if self._at == len(self._arrivals.time_s):
-            self._arrivals, self._at = draw_arrivals(self._setting.world, self._cursor, math.inf), 0
+            self._arrivals, self._at = self._drawn(), 0
         arrivals, i = self._arrivals, self._at
         self._at += 1
         request = self._maker.make(arrivals, i)

@@ -58,8 +58,31 @@ def _identities(tables: Tables) -> Iterator[tuple[str, bool]]:
     yield "purchases credited = credited by campaign", credited == _nonzero(campaigns, "attributed_conversions")
     caused = counts_by(sales, "truth_campaign_id")
     yield "purchases caused = caused by campaign", caused == _nonzero(campaigns, "truth_conversions")
+    yield from _money(tables)
     within = pc.less_equal(campaigns["billed_nanos"], campaigns["budget_nanos"])
     yield "no campaign was billed more than its budget", pc.all(within, min_count=0).as_py()
+
+
+TAKERS = ("trading_desk", "dsp", "exchange", "ssp", "network", "publisher", "refund")
+"""Who has what the advertisers paid."""
+
+
+def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
+    money, bids = tables["money"], tables["bids"]
+    paid, taken = _sum(money, "advertiser_nanos"), sum(_sum(money, f"{name}_nanos") for name in TAKERS)
+    yield "advertisers' payments = publishers' revenue + fees + networks' margin + refunds, to the nano", paid == taken
+    final = money.filter(pc.field("way") != "bulk")
+    sold = _sum(tables["slots"], "truth_sold")
+    yield "impressions paid for = impressions sold: each was sold once", _sum(final, "impressions") == sold
+    before_fees = sum(_sum(final, f"{name}_nanos") for name in ("exchange", "ssp", "network", "publisher"))
+    yield (
+        "prices paid = what exchange, platform and sellers have",
+        before_fees == _sum(tables["slots"], "truth_revenue_nanos"),
+    )
+    won = {_sum(bids, "won"), _sum(tables["seller_bids"], "won"), tables["exposures"].num_rows}
+    yield "bids won = impressions bought, as the buyer and as the seller sees it", len(won) == 1
+    lost = sum(_sum(bids, name) for name in ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal"))
+    yield "bids = won + lost for a reason", _sum(bids, "bids") == _sum(bids, "won") + lost
 
 
 def _sum(table: pa.Table, column: str) -> int:

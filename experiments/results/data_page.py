@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, TABLES, Table
+from experiments.results.dictionary import FATE_MEANINGS, FATES, NULLABLE, SELLER_TABLES, TABLES, Table
 from experiments.results.study_dictionary import STUDIES, STUDIES_NULLABLE
 
 INTRODUCTION = """\
@@ -32,7 +32,10 @@ campaigns = pq.read_table("runs/<time>-<name>/campaigns.parquet").to_pylist()
 ```
 
 Beside the tables: `manifest.json` (seed, versions, scenario hash, driver, seconds, the command that remakes the run),
-`scenario.yaml` as resolved, `summary.csv`, `plots/*.png` and `report.html`.
+`scenario.yaml` as resolved, `summary.csv`, `plots/*.png`, `report.html`, and `sellers.html` for the sellers.
+
+**Both sides of the market** have tables. Those of the sellers and the auditor say so; there an anonymous seller has
+its own name. In every other table, in the report and on the wire it has a mask (`anonymous-1`).
 """
 
 STUDY_INTRODUCTION = """
@@ -63,7 +66,8 @@ def _lines() -> Iterator[str]:
 
 
 def _section(name: str, table: Table) -> Iterator[str]:
-    yield f"## {name}\n\nOne row is {table.row}.\n"
+    side = " The sellers' and the auditor's: no buyer sees it." if name in SELLER_TABLES else ""
+    yield f"## {name}\n\nOne row is {table.row}.{side}\n"
     yield "| column | type | unit | meaning |"
     yield "|---|---|---|---|"
     for column in table.columns:

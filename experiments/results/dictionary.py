@@ -46,6 +46,17 @@ FATE_MEANINGS = {
 
 ID, I64, F64, BOOL = "string", "int64", "double", "bool"
 
+_BIDS = (
+    Column("bids", I64, "", "bids that came in time"),
+    Column("bid_nanos", I64, "nanos", "their sum"),
+    Column("won", I64, "", "of them, won"),
+    Column("paid_nanos", I64, "nanos", "what those cost"),
+    Column("lost_to_higher_bid", I64, "", "lost to a higher bid (loss code 102)"),
+    Column("lost_below_floor", I64, "", "lost because below the floor (loss code 100)"),
+    Column("lost_to_deal", I64, "", "lost because a private auction came before (loss code 103)"),
+    Column("short_nanos", I64, "nanos", "by how much the lost ones missed the price to beat, summed (ties: 0)"),
+)
+
 TABLES: dict[str, Table] = {
     "exposures": Table(
         "an impression bought",
@@ -55,6 +66,7 @@ TABLES: dict[str, Table] = {
             Column("campaign_id", ID, "", "campaign that bought it"),
             Column("publisher_id", ID, "", "seller"),
             Column("slot_id", ID, "", "slot, as publisher/slot"),
+            Column("way", ID, "", "how it was sold: open, deal, private_auction, preferred or guaranteed"),
             Column("format", ID, "", "display, mobile or video"),
             Column("device", ID, "", "desktop, mobile, tablet or tv"),
             Column("person_ix", I64, "", "the person who saw it (the bidder knows it only with consent)"),
@@ -140,7 +152,7 @@ TABLES: dict[str, Table] = {
             Column("impressions", I64, "", "impressions our campaigns bought"),
             Column("spend_nanos", I64, "nanos", "what our campaigns paid"),
             Column("truth_sold", I64, "", "requests sold to anybody"),
-            Column("truth_revenue_nanos", I64, "nanos", "what the seller earned from everybody"),
+            Column("truth_revenue_nanos", I64, "nanos", "what everybody paid for it, before fees"),
         ),
     ),
     "data_costs": Table(
@@ -178,7 +190,54 @@ TABLES: dict[str, Table] = {
             ),
         ),
     ),
+    "bids": Table(
+        "a campaign at a publisher, as the buyer sees it",
+        (
+            Column("campaign_id", ID, "", "campaign"),
+            Column("publisher_id", ID, "", "seller, under its mask if it is anonymous"),
+            *_BIDS,
+        ),
+    ),
+    "deals": Table(
+        "a deal",
+        (
+            Column("deal_id", ID, "", "deal"),
+            Column("kind", ID, "", "floor, private_auction, preferred or guaranteed"),
+            Column("price_nanos", I64, "nanos", "its floor or fixed price"),
+            Column("owed", I64, "", "impressions guaranteed; 0: none"),
+            Column("delivered", I64, "", "impressions our campaigns bought inside it (not counted for kind floor)"),
+        ),
+    ),
+    "money": Table(
+        "what one buyer paid one seller in one way, and who has it",
+        (
+            Column("buyer_id", ID, "", "campaign; rivals; the network, where way is bulk"),
+            Column("seller_id", ID, "", "publisher or network, by its own name"),
+            Column("way", ID, "", "open, deal, private_auction, preferred, guaranteed, network or bulk"),
+            Column("impressions", I64, "", "impressions bought"),
+            Column("advertiser_nanos", I64, "nanos", "paid by the advertiser: the sum of all that follow"),
+            Column("trading_desk_nanos", I64, "nanos", "kept by the trading desk (rivals: not known)"),
+            Column("dsp_nanos", I64, "nanos", "kept by the buying platform (rivals: not known)"),
+            Column("exchange_nanos", I64, "nanos", "kept by the exchange"),
+            Column("ssp_nanos", I64, "nanos", "kept by the selling platform"),
+            Column("network_nanos", I64, "nanos", "the network's: what it resold for, less what it paid in bulk"),
+            Column("publisher_nanos", I64, "nanos", "the publisher's revenue"),
+            Column("refund_nanos", I64, "nanos", "given back to the advertiser"),
+        ),
+    ),
+    "seller_bids": Table(
+        "a campaign at a publisher, as the seller sees it",
+        (
+            Column("campaign_id", ID, "", "campaign"),
+            Column("seller_id", ID, "", "publisher or network, by its own name"),
+            Column("advertiser_id", ID, "", "product the campaign advertises; empty: none"),
+            *_BIDS,
+        ),
+    ),
 }
+
+SELLER_TABLES = frozenset({"money", "seller_bids"})
+"""Tables of the sellers and the auditor, where anonymous sellers have their own names; all others are the buyers'."""
 
 NULLABLE = frozenset({("campaigns", "truth_romi")})
 """The only columns, as (table, column), that may be null."""

@@ -124,12 +124,15 @@ class RunDirectory:
         self._put("summary.csv", summary_csv(tables["campaigns"], manifest.currency).encode())
         if report:
             from experiments.report import build_report  # matplotlib and jinja2 are slow to import
+            from experiments.report.sellers import write_sellers_page
 
             page = build_report(tables, title=manifest.title, currency=manifest.currency, manifest=manifest)
             (self._partial / "plots").mkdir()
             for name, png in page.plots.items():
                 self._put(f"plots/{name}.png", png)
             self._put("report.html", page.html.encode())
+            sellers = write_sellers_page(tables, title=manifest.title or manifest.name, currency=manifest.currency)
+            self._put("sellers.html", sellers.encode())
         self._put("manifest.json", (json.dumps(manifest.as_dict(), indent=2, ensure_ascii=False) + "\n").encode())
         for file in self._partial.rglob("*"):
             _sync(file)

@@ -1,4 +1,4 @@
-"""The market of a scenario: people, places, products, publishers, rivals, traffic, the auction and the wire."""
+"""The market of a scenario: people, places, products, rivals, traffic, the auction and the wire."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from dmp.rules import Rule
 from experiments.scenario.parts import (
-    Cpm,
-    Device,
     Distribution,
     Format,
     Name,
@@ -130,55 +128,6 @@ class Product(Part):
     """When each person decides; none: always."""
     effect: Effect = Effect()
     """What advertising causes."""
-
-
-def _desktop() -> dict[Device, Positive]:
-    return {"desktop": 1.0}
-
-
-class Slot(Part):
-    """A place on a page or in an app where an ad is shown."""
-
-    format: Format
-    """display, mobile, video, native or audio."""
-    width: Annotated[int, Field(ge=1, le=10_000)] = 300
-    """Width (pixels)."""
-    height: Annotated[int, Field(ge=1, le=10_000)] = 250
-    """Height (pixels)."""
-    share: Positive = 1.0
-    """Weight among the publisher's slots (normalised)."""
-    floor: Cpm = 0.0
-    """Lowest price the publisher accepts (CPM); a bid equal to it is accepted."""
-    devices: dict[Device, Positive] = Field(
-        default_factory=_desktop, min_length=1, json_schema_extra={"default": {"desktop": 1.0}}
-    )
-    """Weight of each device among the slot's requests (normalised)."""
-
-
-class Publisher(Part):
-    """A site or app that sells impressions."""
-
-    kind: Literal["site", "app"] = "site"
-    """A web site or an app."""
-    domain: str | None = None
-    """Domain or bundle name sent on the wire (missing: the publisher's name)."""
-    share: Positive = 1.0
-    """Weight of its requests among all publishers (normalised)."""
-    rivals: Name | None = None
-    """Which entry of `rivals` bids here (missing: the only one)."""
-    slots: dict[Name, Slot] = Field(min_length=1)
-    """Its slots by name."""
-
-
-class Deal(Part):
-    """A private agreement on one publisher's slots: those requests carry the deal's id."""
-
-    publisher: Name
-    """The selling publisher."""
-    slots: list[Name] | None = None
-    """The slots it covers (missing: all of the publisher's)."""
-    floor: Cpm
-    """Lowest price inside the deal (CPM)."""
 
 
 class IndependentRivals(Part):

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from experiments.scenario.audience import Platform
 from experiments.scenario.campaigns import Campaign
-from experiments.scenario.market import Auction, Deal, People, Place, Product, Publisher, Rivals, Segment, Traffic, Wire
+from experiments.scenario.market import Auction, People, Place, Product, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
+from experiments.scenario.selling import Deal, Fees, Network, Publisher
 
 
 class Scenario(Part):
@@ -51,6 +52,10 @@ class Scenario(Part):
     """Sellers by name."""
     deals: dict[Name, Deal] = Field(default_factory=dict)
     """Private agreements by id."""
+    networks: dict[Name, Network] = Field(default_factory=dict)
+    """Ad networks by name."""
+    fees: Fees = Fees()
+    """Who keeps what between advertiser and publisher."""
     rivals: dict[Name, Rivals] = Field(min_length=1)
     """Who else bids, by name."""
     traffic: Traffic

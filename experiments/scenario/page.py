@@ -52,7 +52,8 @@ holds the weights.
 Every name must be defined; a publisher must choose its `rivals` when there are several; a daily budget must not
 exceed the total; a campaign must end after it starts and overlap the scenario; a segment's precision must be
 reachable with the people there are; cpc and cpa goals need a product; `off_interest` and `off_window` need
-something to be off from; a target must be able to match some slot and some person.
+something to be off from; a target must be able to match some slot and some person. What sellers must not contradict
+is in [market.md](market.md#contradictions).
 """
 
 

@@ -14,7 +14,9 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from experiments.scenario.audience_references import find_audience_problems
+from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
+from experiments.scenario.selling_rules import selling_problems
 from openrtb.secure import loads_securely
 
 DEFAULT_NAMES: dict[str, dict[str, None]] = {"places": {"everywhere": None}}
@@ -25,13 +27,16 @@ NAMES: tuple[tuple[Path, Path, str], ...] = (
     (("segments", "*", "interest"), ("people", "interests"), "interest"),
     (("products", "*", "interest"), ("people", "interests"), "interest"),
     (("publishers", "*", "rivals"), ("rivals",), "rivals"),
+    (("publishers", "*", "floor_rules", "*", "places", "*"), ("places",), "place"),
+    (("publishers", "*", "blocked", "*"), ("products",), "product"),
+    (("networks", "*", "rivals"), ("rivals",), "rivals"),
+    (("deals", "*", "rivals"), ("rivals",), "rivals"),
     (("deals", "*", "publisher"), ("publishers",), "publisher"),
     (("campaigns", "*", "product"), ("products",), "product"),
     (("campaigns", "*", "target", "segments", "any", "*"), ("segments",), "segment"),
     (("campaigns", "*", "target", "segments", "all", "*"), ("segments",), "segment"),
     (("campaigns", "*", "target", "segments", "none", "*"), ("segments",), "segment"),
     (("campaigns", "*", "target", "places", "*"), ("places",), "place"),
-    (("campaigns", "*", "target", "publishers", "*"), ("publishers",), "publisher"),
     (("campaigns", "*", "target", "deals", "*"), ("deals",), "deal"),
 )
 """Where a name is used, where it must be defined, and what it names."""
@@ -59,51 +64,12 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     problems = [*_unknown_names(data), *find_audience_problems(data)]
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
-    for name, campaign in _items(data, "campaigns"):
+    problems.extend(selling_problems(data))
+    for name, campaign in items(data, "campaigns"):
         for campaign_check in (_budget, _flight, _goal, _strategy, _steering, _segment_rule, _supply, _creatives):
             found = campaign_check(campaign, data)
             problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
-
-
-def _at(data: Any, *path: str) -> Any:
-    """The value at *path*, or None where the path leaves the mappings."""
-    for key in path:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
-
-
-def _items(data: Any, *path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Names and entries of the collection at *path*, entries that are no mappings left out."""
-    found = _at(data, *path)
-    if isinstance(found, Mapping):
-        yield from ((name, entry) for name, entry in found.items() if isinstance(entry, Mapping))
-
-
-def _number(data: Any, *path: str, default: float | None = None) -> float | None:
-    """The finite number at *path*; *default* where nothing stands, None where something else stands."""
-    value = _at(data, *path)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
-        return None
-    return float(value)
-
-
-def _texts(data: Any, *path: str) -> list[str]:
-    value = _at(data, *path)
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _time(data: Any, key: str) -> datetime | None:
-    """The time at *key*; None where it is missing or no naive time."""
-    value = _at(data, key)
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, datetime) and value.tzinfo is None else None
 
 
 def _values(data: Any, pattern: Path, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -122,7 +88,7 @@ def _values(data: Any, pattern: Path, path: Path = ()) -> Iterator[tuple[Path, A
 
 def _unknown_names(data: Mapping[str, Any]) -> Iterator[Problem]:
     for used, defined, what in NAMES:
-        home = _at(data, *map(str, defined))
+        home = at(data, *map(str, defined))
         known: Mapping[str, Any] = home if isinstance(home, Mapping) else DEFAULT_NAMES.get(str(defined[0]), {})
         for path, name in _values(data, used):
             if isinstance(name, str) and name not in known:
@@ -132,21 +98,21 @@ def _unknown_names(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _rivals_chosen(data: Mapping[str, Any]) -> Iterator[Problem]:
-    rivals = _at(data, "rivals")
+    rivals = at(data, "rivals")
     if not isinstance(rivals, Mapping) or len(rivals) < 2:
         return
-    for name, publisher in _items(data, "publishers"):
-        if publisher.get("rivals") is None:
+    for owner, name, body in [(o, *item) for o in ("publishers", "networks") for item in items(data, o)]:
+        if body.get("rivals") is None:
             message = f"must say which rivals bid here, because there are several; {suggestion(name, rivals, 'choose')}"
-            yield Problem(("publishers", name, "rivals"), message)
+            yield Problem((owner, name, "rivals"), message)
 
 
 def _segments(data: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, segment in _items(data, "segments"):
+    for name, segment in items(data, "segments"):
         interest = segment.get("interest")
-        share = _number(data, "people", "interests", interest) if isinstance(interest, str) else None
-        recall = _number(segment, "recall", default=1.0)
-        precision = _number(segment, "precision", default=1.0)
+        share = number(data, "people", "interests", interest) if isinstance(interest, str) else None
+        recall = number(segment, "recall", default=1.0)
+        precision = number(segment, "precision", default=1.0)
         if share is None or recall is None or precision is None or not 0 < precision <= 1 or not 0 <= share <= 1:
             continue
         found = share * recall
@@ -160,17 +126,17 @@ def _segments(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _products(data: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, product in _items(data, "products"):
+    for name, product in items(data, "products"):
         for key, needs in (("off_interest", "interest"), ("off_window", "in_market")):
-            if product.get(needs) is None and _number(product, "effect", key, default=1.0) != 1.0:
+            if product.get(needs) is None and number(product, "effect", key, default=1.0) != 1.0:
                 message = f"has no meaning for a product without {needs}; add {needs} or leave this out"
                 yield Problem(("products", name, "effect", key), message)
 
 
 def _deals(data: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, deal in _items(data, "deals"):
+    for name, deal in items(data, "deals"):
         publisher = deal.get("publisher")
-        slots = _at(data, "publishers", publisher, "slots") if isinstance(publisher, str) else None
+        slots = at(data, "publishers", publisher, "slots") if isinstance(publisher, str) else None
         if not isinstance(slots, Mapping):
             continue
         if deal.get("slots") == []:
@@ -182,19 +148,19 @@ def _deals(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _traffic(data: Mapping[str, Any]) -> Iterator[Problem]:
-    if _at(data, "traffic", "hours_file") is not None and _at(data, "traffic", "hours") not in (None, "flat"):
+    if at(data, "traffic", "hours_file") is not None and at(data, "traffic", "hours") not in (None, "flat"):
         yield Problem(("traffic", "hours_file"), "says the same as hours; keep one of the two")
 
 
 def _budget(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
-    total, daily = _number(campaign, "budget", "total"), _number(campaign, "budget", "daily")
+    total, daily = number(campaign, "budget", "total"), number(campaign, "budget", "daily")
     if total is not None and daily is not None and daily > total > 0:
         message = f"{daily:g} a day is more than the total of {total:g}; lower daily or raise total"
         yield Problem(("budget", "daily"), message)
 
 
 def _flight(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
-    start, end = _time(campaign, "start"), _time(campaign, "end")
+    start, end = read_time(campaign, "start"), read_time(campaign, "end")
     if start and end and end <= start:
         yield Problem(("end",), f"{end} is not after start ({start}); a campaign must end after it starts")
         return
@@ -210,20 +176,20 @@ def _flight(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
 
 def _span(data: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
     """Start and end of the scenario; None where they cannot be told."""
-    begins, days = _time(data, "start") if "start" in data else DEFAULT_START, _number(data, "days")
+    begins, days = read_time(data, "start") if "start" in data else DEFAULT_START, number(data, "days")
     if begins is None or days is None or not 0 < days <= 3660 or begins.year > LAST_YEAR:
         return None
     return begins, begins + timedelta(days=days)
 
 
 def _calendar(data: Mapping[str, Any]) -> Iterator[Problem]:
-    start = _time(data, "start")
+    start = read_time(data, "start")
     if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
         yield Problem(("start",), f"must be in the years {FIRST_YEAR} to {LAST_YEAR}, not {start.year}; change it")
 
 
 def _goal(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
-    kind = _at(campaign, "goal", "kind")
+    kind = at(campaign, "goal", "kind")
     if kind in ("cpc", "cpa", "roas") and campaign.get("product") is None:
         outcome = "clicks" if kind == "cpc" else "purchases"
         yield Problem(("goal",), f"{kind} counts {outcome}, but a campaign without a product gets none; add product")
@@ -234,7 +200,7 @@ def _strategy(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pro
         if campaign.get("strategy_source") is not None:
             yield Problem(("strategy_source",), "is the text of no strategy; say which function bids in strategy")
         return
-    kind, multiplier = _at(campaign, "bid", "kind"), _number(campaign, "bid", "multiplier", default=1.0)
+    kind, multiplier = at(campaign, "bid", "kind"), number(campaign, "bid", "multiplier", default=1.0)
     if kind not in (None, "truthful") or multiplier != 1.0:
         message = "says what to bid, and so does strategy; keep one, or of bid only {kind: truthful, max: ...}"
         yield Problem(("bid",), message)
@@ -242,13 +208,13 @@ def _strategy(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pro
 
 def _steering(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
     """Rates, rules and pacing that contradict the goal or each other."""
-    goal, bid, method = _at(campaign, "goal", "kind"), _at(campaign, "bid", "kind"), _at(campaign, "rates", "method")
-    learned, by_frequency = _at(campaign, "rates", "learned") is True, campaign.get("worth_by_frequency")
+    goal, bid, method = at(campaign, "goal", "kind"), at(campaign, "bid", "kind"), at(campaign, "rates", "method")
+    learned, by_frequency = at(campaign, "rates", "learned") is True, campaign.get("worth_by_frequency")
     if method in ("pooled", "model") and not learned:
         yield Problem(("rates", "method"), f"{method} says how rates are learned; add learned: true, or leave it out")
     elif method in ("pooled", "model") and campaign.get("product") is None:
         yield Problem(("rates", "method"), f"{method} learns per product; name the product, or leave method out")
-    if _at(campaign, "rates", "explore") is True and method != "model":
+    if at(campaign, "rates", "explore") is True and method != "model":
         yield Problem(
             ("rates", "explore"), "needs to know how uncertain a rate is; write method: model, or leave it out"
         )
@@ -257,10 +223,10 @@ def _steering(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pro
         yield Problem(
             path, "has no meaning for a private value, which is given for each impression; choose another goal"
         )
-    low, high = _number(campaign, "bid", "low", default=0.0), _number(campaign, "bid", "high")
+    low, high = number(campaign, "bid", "low", default=0.0), number(campaign, "bid", "high")
     if bid == "random" and low is not None and high is not None and low > high:
         yield Problem(("bid", "low"), f"{low:g} is above high ({high:g}); swap them")
-    target, value = _number(campaign, "pacing", "target_cpa"), _number(campaign, "goal", "value")
+    target, value = number(campaign, "pacing", "target_cpa"), number(campaign, "goal", "value")
     if target is not None and goal != "cpa":
         yield Problem(("pacing", "target_cpa"), "is a cost per purchase; it needs goal cpa (roas has its own target)")
     elif target is not None and by_frequency:
@@ -272,7 +238,7 @@ def _steering(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pro
             f"{target:g} never binds: no bid is above the worth of a purchase ({value:g}); lower it or raise value"
         )
         yield Problem(("pacing", "target_cpa"), message)
-    shape = _at(campaign, "pacing", "shape")
+    shape = at(campaign, "pacing", "shape")
     if isinstance(shape, list) and shape and not any(isinstance(w, int | float) and w > 0 for w in shape):
         yield Problem(
             ("pacing", "shape"), "has no hour above 0, so nothing may ever be spent; give some hours a weight"
@@ -280,12 +246,12 @@ def _steering(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pro
 
 
 def _segment_rule(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
-    never = set(_texts(campaign, "target", "segments", "none"))
-    for name in _texts(campaign, "target", "segments", "all"):
+    never = set(texts(campaign, "target", "segments", "none"))
+    for name in texts(campaign, "target", "segments", "all"):
         if name in never:
             message = f"{name!r} is also listed under all, so nobody fits; remove one of the two"
             yield Problem(("target", "segments", "none"), message)
-    any_of = _texts(campaign, "target", "segments", "any")
+    any_of = texts(campaign, "target", "segments", "any")
     if any_of and never.issuperset(any_of):
         yield Problem(("target", "segments", "any"), "only names segments that none excludes, so nobody fits")
 
@@ -293,13 +259,13 @@ def _segment_rule(campaign: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator
 def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
     """A campaign must match at least one slot, going by publisher, format, device and deal."""
     target = campaign.get("target")
-    wanted = {key: set(_texts(target, key)) for key in ("publishers", "formats", "devices", "deals")}
+    wanted = {key: set(texts(target, key)) for key in ("publishers", "formats", "devices", "deals")}
     if not any(wanted.values()):
         return
-    known = all(_at(data, key, name) is not None for key in ("publishers", "deals") for name in wanted[key])
-    slots = [
-        (seller, name, slot) for seller, entry in _items(data, "publishers") for name, slot in _items(entry, "slots")
-    ]
+    sellers = [entry for owner in ("publishers", "networks") for entry in items(data, owner)]
+    known = wanted["publishers"] <= {seller for seller, _ in sellers}
+    known = known and all(at(data, "deals", name) is not None for name in wanted["deals"])
+    slots = [(seller, name, slot) for seller, entry in sellers for name, slot in items(entry, "slots")]
     if known and slots and not any(_fits(seller, name, slot, wanted, data) for seller, name, slot in slots):
         used = ", ".join(key for key, names in wanted.items() if names)
         yield Problem(("target",), f"no slot of any publisher fits ({used}), so the campaign can never bid; widen it")
@@ -307,11 +273,11 @@ def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
 
 def _creatives(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
     """A campaign that brings creatives needs one for each slot it may buy: `batch` decides without looking at them."""
-    creatives = [entry for _, entry in _items(campaign, "creatives")]
+    creatives = [entry for _, entry in items(campaign, "creatives")]
     target = campaign.get("target")
-    wanted = {key: set(_texts(target, key)) for key in ("publishers", "formats", "devices", "deals")}
-    for seller, entry in _items(data, "publishers") if creatives else ():
-        for name, slot in _items(entry, "slots"):
+    wanted = {key: set(texts(target, key)) for key in ("publishers", "formats", "devices", "deals")}
+    for seller, entry in items(data, "publishers") if creatives else ():
+        for name, slot in items(entry, "slots"):
             if _fits(seller, name, slot, wanted, data) and not any(_shows(creative, slot) for creative in creatives):
                 size = f"{slot.get('width', 300)}x{slot.get('height', 250)}"
                 yield Problem(
@@ -347,5 +313,5 @@ def _fits(
         return False
     if not wanted["deals"]:
         return True
-    deals = [_at(data, "deals", deal) for deal in wanted["deals"]]
-    return any(_at(deal, "publisher") == seller and name in (_at(deal, "slots") or [name]) for deal in deals)
+    deals = [at(data, "deals", deal) for deal in wanted["deals"]]
+    return any(at(deal, "publisher") == seller and name in (at(deal, "slots") or [name]) for deal in deals)

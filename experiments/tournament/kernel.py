@@ -22,12 +22,15 @@ from exchange_sim.draws import COIN, bits
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
 from exchange_sim.rivals import best_rival_nanos
+from exchange_sim.selling.rules import LOST_TO_HIGHER, WAY_DEAL, WAY_OPEN
+from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.drivers.batch_kernel import (
     FILLED_EXPOSURES,
     REACHED,
     Desk,
+    Sale,
     deliver_purchases,
     look_ahead,
     record_exposure,
@@ -133,7 +136,8 @@ def _run_auction(
     """One impression opportunity from request to outcome."""
     opps, imps, entries = desk.opportunities, desk.impression, field.entries
     key, slot_ix, time_s = opps["key"][i], opps["slot_ix"][i], opps["time_s"][i]
-    see(world, book, opps, i, imps)
+    set_terms(world, opps, i, desk.terms, 0)
+    see(world, book, opps, i, desk.terms, 0, imps)
     draw_signals(world, key, desk.signals)
     n = enter_all(book, rows[opps["buyer_ix"][i]], imps, 0, desk.signals, tallies.reasons, entries)
     fate = send(field, n, tallies)
@@ -172,7 +176,9 @@ def _show(world: World, book: Book, desk: Desk, i: int, campaign_ix: int, bid: i
     buy(book, campaign_ix, person_ix, context, price, opps["time_s"][i])
     at = desk.filled[FILLED_EXPOSURES]
     desk.filled[FILLED_EXPOSURES] += 1
-    record_exposure(opps, i, desk.exposures, at, campaign_ix, bid, price, worth)
+    way = WAY_DEAL if book.campaigns["via_deal"][campaign_ix] == 1 else WAY_OPEN
+    sale = Sale(True, price, way, price, LOST_TO_HIGHER)
+    record_exposure(opps, i, opps["slot_ix"][i], desk.exposures, at, campaign_ix, bid, sale, worth)
     clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
     desk.exposures["clicked"][at] = clicked
     desk.exposures["billed"][at] = 1

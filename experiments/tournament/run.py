@@ -14,6 +14,7 @@ from bidder.core.settle import tick
 from exchange_sim.outcomes import draw_organic
 from experiments.drivers.batch import MOST_PER_CALL, BatchRun, Progress
 from experiments.drivers.batch_kernel import REACHED
+from experiments.errors import ScenarioError
 from experiments.ledger import Ledger
 from experiments.scenario.models import Scenario
 from experiments.setting import Setting
@@ -36,6 +37,9 @@ def seat_names(scenario: Scenario) -> list[str]:
 
 def run_tournament(setting: Setting, progress: Progress | None = None) -> Tournament:
     """Play *setting* to its end with every seat against every other; rivals of the market bid as well."""
+    if setting.world.slots["rules"].any():
+        message = "a tournament knows one floor and one kind of deal (floor) per slot; remove the sellers' other rules"
+        raise ScenarioError(f"publishers: {message}: reserves, soft floors, floor_rules, discounts, networks")
     run = TournamentRun(setting, progress)
     env = simpy.Environment()
     env.process(run.ticks(env))

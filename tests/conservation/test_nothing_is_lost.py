@@ -14,6 +14,7 @@ from bidder.core.book import CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS
 from bidder.core.codes import BID, REASONS
 from exchange_sim.draws import AUCTION_OF, key_of
 from exchange_sim.rivals import best_rival_nanos
+from exchange_sim.selling.rules import WAYS
 from experiments.ledger import FATE_OUTBID, FATE_TIMED_OUT, FATE_WON, RESULT_OUTBID, RESULT_WON
 from experiments.scenario.parts import duration_s
 from openrtb.money import units_to_nanos
@@ -129,7 +130,8 @@ def prices_are_right(done: Any) -> None:
     """floor <= price <= bid; first price: the bid; second price: the larger of floor and best rival."""
     world, scenario = done.setting.world, done.setting.scenario
     second_price = scenario.auction.kind == "second_price"
-    for row in done.ledger.exposures:
+    plain = world.slots["rules"][done.ledger.exposures["seller_slot_ix"]] == 0  # the others: test_whole_market.py
+    for row in done.ledger.exposures[plain]:
         slot = world.slots[row["slot_ix"]]
         plan = done.setting.plans[row["campaign_ix"]]
         open_floor = int(slot["floor_nanos"])
@@ -137,6 +139,7 @@ def prices_are_right(done: Any) -> None:
         bid, price = int(row["bid_nanos"]), int(row["price_nanos"])
         key = np.uint64(key_of(world.seed_key, AUCTION_OF, int(row["auction_ix"])))
         best = int(best_rival_nanos(world, int(slot["rivals_ix"]), key))
+        best = int(best * slot["rival_scale"]) if slot["rival_scale"] != 1.0 else best
         rival = best if best >= open_floor else 0
         assert price >= floor
         assert bid >= max(price, rival)
@@ -171,6 +174,8 @@ def targets_are_met(done: Any) -> None:
         for publisher, body in setting.scenario.publishers.items()
         for name, slot in body.slots.items()
     }
+    slots |= {f"{n}/{name}": slot for n, body in setting.scenario.networks.items() for name, slot in body.slots.items()}
+    slots |= {mask: slots[own] for mask, own in zip(setting.directory.slots, list(slots), strict=True)}
     for row in done.ledger.exposures:
         target = setting.plans[row["campaign_ix"]].target
         name = setting.directory.slots[row["slot_ix"]]
@@ -178,6 +183,7 @@ def targets_are_met(done: Any) -> None:
             assert slots[name].format in target.formats
         if target.deals:
             assert setting.scenario.deals["deal"].publisher == name.split("/")[0]
+            assert WAYS[row["way"]] != "open"
         if target.places:
             home = setting.world.homes[row["person_ix"]]
             assert setting.directory.places[home["place_ix"]] in target.places
@@ -188,6 +194,10 @@ def targets_are_met(done: Any) -> None:
         assert held.issuperset(target.all_segments)
         assert held.isdisjoint(target.none_segments)
         assert not target.any_segments or not held.isdisjoint(target.any_segments)
+        if target.publishers:
+            assert name.split("/")[0] in target.publishers
+        seller = setting.scenario.publishers.get(list(slots)[row["slot_ix"]].split("/")[0])
+        assert seller is None or setting.plans[row["campaign_ix"]].product not in seller.blocked
 
 
 def _holds(done: Any, person_ix: int, segment_ix: int) -> bool:

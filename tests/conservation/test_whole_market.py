@@ -18,14 +18,15 @@ from bidder.core.codes import REASONS
 from exchange_sim.draws import COIN, uniform
 from exchange_sim.outcomes import draw_organic, expose
 from exchange_sim.pending import PENDING, drop_first
-from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
+from exchange_sim.selling.reserve import learn_reserves, observe
+from exchange_sim.selling.rules import WAYS
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import OPPORTUNITY
 from experiments.ledger import FATE_OUTBID, FATE_WON
 from experiments.setting import Setting, fresh_truth
-from tests.oracles import market as auction
 from tests.oracles.bidder import OracleBidder
 from tests.oracles.markets import INTERPRETED, random_market
+from tests.oracles.selling import OracleSellers
 
 
 class OracleMarket:
@@ -42,12 +43,17 @@ class OracleMarket:
         self.fates = np.zeros_like(setting.new_tallies().fates)
         self.reasons = np.zeros_like(setting.new_tallies().reasons)
         self.revenue = np.zeros(len(setting.directory.slots), np.int64)
+        self.selling = setting.world.selling
+        self.sellers = OracleSellers(setting, self.learned_floor)
+        self.ways: list[str] = []
+        self.lost = np.zeros_like(setting.new_tallies().lost)
 
     def run(self) -> None:
         """From the first tick to the last purchase."""
         cursor, organic = np.zeros(2), np.zeros((len(self.world.products), 2))
         opps = np.zeros(20_000, OPPORTUNITY)
         for start_s, end_s in self.setting.ticks():
+            learn_reserves(self.selling.reserves, self.selling.observed)
             self.bidder.tick(start_s)
             assert draw_organic(self.world, organic, end_s, self.pending, self.pending_size)
             for i in range(draw_opportunities(self.world, opps, len(opps), cursor, end_s)):
@@ -71,10 +77,16 @@ class OracleMarket:
     def request(self, opps: np.ndarray, i: int) -> None:
         """One request from the bidder's question to the outcome."""
         opp, world, directory = opps[i], self.world, self.setting.directory
-        person_ix, slot, time_s = int(opp["person_ix"]), world.slots[opp["slot_ix"]], float(opp["time_s"])
-        imp = {name: opp[name].item() for name in ("slot_ix", "place_ix", "device_ix", "lat", "lon")}
-        imp |= {n: slot[n].item() for n in ("floor_nanos", "deal_floor_nanos", "deal_ix", "publisher_ix", "format_ix")}
+        person_ix, time_s = int(opp["person_ix"]), float(opp["time_s"])
+        terms = self.sellers.terms(opp, hour_of_week(self.index, time_s))
+        slot, deal = world.slots[terms["slot_ix"]], self.setting.scenario.deals.get(terms["deal"])
+        imp = {name: opp[name].item() for name in ("place_ix", "device_ix", "lat", "lon")}
+        imp |= {n: slot[n].item() for n in ("publisher_ix", "format_ix")}
+        imp |= {"slot_ix": terms["slot_ix"], "floor_nanos": terms["floor_nanos"]}
+        imp["deal_ix"] = directory.deals.index(terms["deal"]) if deal else -1
+        imp["deal_floor_nanos"] = round(deal.floor * 1_000_000) if deal else 0
         imp |= {"now_s": time_s, "person_ix": person_ix if opp["consent"] else -1}
+        imp["deal_first"] = int(deal is not None and deal.kind in ("preferred", "guaranteed"))
         imp["hour"] = hour_of_week(self.index, time_s)
         row = self.setting.audience.rows[person_ix]
         segments = {name for j, name in enumerate(directory.segments) if (int(row[j // 64]) >> (j % 64)) & 1}
@@ -83,7 +95,7 @@ class OracleMarket:
         (c, bid, worth, reason), told = self.bidder.decide(imp, segments, signals.tolist())
         for campaign_ix, why in told.items():
             self.reasons[campaign_ix, REASONS.index(why)] += 1
-        won, price = self.clear(opp, slot, c, bid)
+        won, price = self.clear(opp, terms, c, bid)
         fate = REASONS.index(reason) if c < 0 else FATE_WON if won else FATE_OUTBID
         self.fates[int(time_s // 3600), fate] += 1
         if c >= 0 and not won:
@@ -93,19 +105,47 @@ class OracleMarket:
             clicked = bool(expose(world, opps, i, c, self.pending, self.pending_size))
             if clicked:
                 self.bidder.click(c, imp["slot_ix"])
-            self.exposures.append((int(opp["auction_ix"]), c, person_ix, imp["slot_ix"], bid, price, worth, clicked))
+            row = (
+                int(opp["auction_ix"]),
+                c,
+                person_ix,
+                imp["slot_ix"],
+                int(opp["slot_ix"]),
+                bid,
+                price,
+                worth,
+                clicked,
+            )
+            self.exposures.append(row)
 
-    def clear(self, opp: Any, slot: Any, c: int, bid: int) -> tuple[bool, int]:
-        """The auction."""
-        world, key = self.world, opp["key"]
-        rivals = [int(draw(world, int(slot["rivals_ix"]), key)) for draw in (best_rival_nanos, second_rival_nanos)]
-        open_floor = int(slot["floor_nanos"])
+    def clear(self, opp: Any, terms: dict[str, Any], c: int, bid: int) -> tuple[bool, int]:
+        """The auction, and what explorers note of it."""
         via_deal = c >= 0 and bool(self.setting.plans[c].target.deals)
-        floor = int(slot["deal_floor_nanos"]) if via_deal else open_floor
-        we_win_ties = (False, True, uniform(key, COIN) < 0.5)[world.tie]
-        won, price, revenue = auction.clear(world.auction_kind == 1, we_win_ties, bid, floor, open_floor, rivals)
-        self.revenue[opp["slot_ix"]] += revenue
+
+        def we_win_ties(key: Any) -> bool:
+            return (False, True, uniform(key, COIN) < 0.5)[self.world.tie]
+
+        won, price, revenue, way, lost = self.sellers.sell(opp, terms, bid, via_deal, we_win_ties)
+        self.revenue[terms["slot_ix"]] += revenue
+        if won:
+            self.ways.append(way)
+        elif c >= 0:
+            self.lost[c, self.world.slots["publisher_ix"][terms["slot_ix"]], lost] += 1
+        if terms["explores"]:
+            reserve_ix = int(self.world.slots["reserve_ix"][terms["slot_ix"]])
+            owner = self.sellers.slots[terms["slot_ix"]][0]
+            body = self.setting.scenario.publishers.get(owner) or self.setting.scenario.networks[owner]
+            best, second = self.sellers.rivals(
+                list(self.setting.scenario.rivals).index(body.rivals), opp["key"], body.discount
+            )
+            open_bid = 0 if via_deal and self.setting.scenario.deals[terms["deal"]].kind != "floor" else bid
+            if way in ("open", "deal"):
+                observe(self.selling.observed, reserve_ix, open_bid, best, second)
         return won, price
+
+    def learned_floor(self, slot_ix: int) -> int:
+        """What the slot's seller has learned so far."""
+        return int(self.selling.reserves["floor_nanos"][self.world.slots["reserve_ix"][slot_ix]])
 
 
 @settings(max_examples=8 if INTERPRETED else 40)
@@ -114,7 +154,8 @@ def test_batch_is_the_oracle_s_market(seed: int, run: Callable[[dict[str, Any]],
     done = run(random_market(seed))
     oracle = OracleMarket(fresh_truth(done.setting))
     oracle.run()
-    names = ["auction_ix", "campaign_ix", "person_ix", "slot_ix", "bid_nanos", "price_nanos", "worth_nanos", "clicked"]
+    names = ["auction_ix", "campaign_ix", "person_ix", "slot_ix", "seller_slot_ix"]
+    names += ["bid_nanos", "price_nanos", "worth_nanos", "clicked"]
     assert [tuple(row) for row in done.ledger.exposures[names].tolist()] == oracle.exposures
     names = ["time_s", "person_ix", "product_ix", "attributed_ix", "caused_by_ix"]
     assert [tuple(row) for row in done.ledger.purchases[names].tolist()] == oracle.purchases
@@ -122,3 +163,9 @@ def test_batch_is_the_oracle_s_market(seed: int, run: Callable[[dict[str, Any]],
     assert (tallies.fates == oracle.fates).all()
     assert (tallies.reasons == oracle.reasons).all()
     assert (tallies.slots[:, 2] == oracle.revenue).all()
+    assert [WAYS[way] for way in done.ledger.exposures["way"]] == oracle.ways
+    assert (tallies.lost[:, :, :3] == oracle.lost[:, :, :3]).all()
+    kinds = [deal.kind for deal in done.setting.scenario.deals.values()]
+    counted = np.array([kind != "floor" for kind in kinds], bool)
+    delivered = done.setting.world.selling.delivered[: len(kinds)]
+    assert (delivered[counted] == np.array(list(oracle.sellers.delivered.values()), np.int64)[counted]).all()

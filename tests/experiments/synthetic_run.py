@@ -47,6 +47,7 @@ def columns(
     goods = [f"product-{i}" for i in range(products)]
     sales = _conversions(rng, names, goods, exposures, conversions if products else 0, days)
     fates = _fates(rng, exposures, days)
+    slots = _slots(exposures, int(np.sum(fates["requests"])))
     return {
         "exposures": exposures,
         "conversions": sales,
@@ -55,9 +56,10 @@ def columns(
         "reasons": _reasons(rng, names, int(np.sum(fates["requests"])), exposures),
         "landscape": _landscape(rng, exposures),
         "reach": _reach(exposures, names),
-        "slots": _slots(exposures, int(np.sum(fates["requests"]))),
+        "slots": slots,
         "data_costs": _data_costs(names, exposures),
         "campaigns": _campaigns(names, goods, exposures, sales),
+        **_selling(names, goods, exposures, slots),
     }
 
 
@@ -77,6 +79,7 @@ def _exposures(rng: np.random.Generator, names: list[str], wins: int, days: int)
         "campaign_id": Codes((rng.beta(1, 1.6, wins) * len(names)).astype(np.int32), names),
         "publisher_id": Codes(publisher, [f"site-{p}" for p in "abcd"]),
         "slot_id": Codes(publisher * 3 + kind, [f"site-{p}/{f}" for p in "abcd" for f in FORMATS]),
+        "way": ["open"] * wins,
         "format": Codes(kind, FORMATS),
         "device": Codes(rng.choice(4, wins, p=[0.3, 0.5, 0.1, 0.1]), DEVICES),
         "person_ix": (rng.beta(0.7, 3, wins) * max(wins, 1) / 2).astype(np.int64),
@@ -262,4 +265,33 @@ def _campaigns(names: list[str], goods: list[str], shown: dict[str, Any], sales:
         "truth_value_nanos": value,
         "margin": np.full(len(names), 0.4),
         "truth_romi": [(v * 0.4 - s) / s if s else None for v, s in zip(value.tolist(), costs, strict=True)],
+    }
+
+
+def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: dict[str, Any]) -> dict[str, Any]:
+    """Who paid whom, with a tenth for the exchange, and who bid what for whom: three bids for each one won."""
+    sellers = list(shown["publisher_id"].names)
+    cell = shown["campaign_id"].indices * len(sellers) + shown["publisher_id"].indices
+    size = len(names) * len(sellers)
+    won = np.bincount(cell, minlength=size)
+    paid = np.bincount(cell, weights=shown["price_nanos"], minlength=size).round().astype(np.int64)
+    campaign, seller = np.divmod(np.flatnonzero(won), len(sellers))
+    won, paid = won[won > 0], paid[won > 0]
+    rest = int(slots["truth_sold"].sum() - won.sum()), int(slots["truth_revenue_nanos"].sum() - paid.sum())
+    buyers, sold_by = [*(names[c] for c in campaign), "rivals"], [*(sellers[s] for s in seller), sellers[0]]
+    gross = np.array([*paid, rest[1]], np.int64)
+    none = np.zeros(len(gross), np.int64)
+    money = {"buyer_id": buyers, "seller_id": sold_by, "way": ["open"] * len(gross)}
+    money |= {"impressions": np.array([*won, rest[0]], np.int64), "advertiser_nanos": gross + gross // 20}
+    money |= {"trading_desk_nanos": none, "dsp_nanos": gross // 20, "exchange_nanos": gross // 10, "ssp_nanos": none}
+    money |= {"network_nanos": none, "publisher_nanos": gross - gross // 10, "refund_nanos": none}
+    told = {"bids": won * 3, "bid_nanos": paid * 4, "won": won, "paid_nanos": paid, "lost_to_higher_bid": won * 2}
+    told |= {"lost_below_floor": won * 0, "lost_to_deal": won * 0, "short_nanos": paid // 2}
+    campaigns = {"campaign_id": Codes(campaign, names)}
+    advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
+    return {
+        "bids": campaigns | {"publisher_id": Codes(seller, sellers)} | told,
+        "deals": {"deal_id": [], "kind": [], "price_nanos": won[:0], "owed": won[:0], "delivered": won[:0]},
+        "money": money,
+        "seller_bids": campaigns | {"seller_id": Codes(seller, sellers)} | advertisers | told,
     }

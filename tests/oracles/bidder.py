@@ -119,11 +119,12 @@ class OracleBidder:
             worth, bid = self.paced_quote(c, imp, signals)
             reasons[c] = self._reason(c, imp, bid)
             if reasons[c] == "bid":
-                offers.append((bid, -c, worth))
-        for _, minus_c, _ in sorted(offers)[:-1]:
+                first = bool(imp["deal_first"] and account.plan.target.deals)
+                offers.append((first, bid, -c, worth))
+        for _, _, minus_c, _ in sorted(offers)[:-1]:
             reasons[-minus_c] = "outranked"
         if offers:
-            bid, minus_c, worth = max(offers)
+            _, bid, minus_c, worth = max(offers)
             return (-minus_c, bid, worth, "bid"), reasons
         order = ("not_targeted", "no_consent", "no_value", "below_floor", "budget_gone", "paced", "capped")
         furthest = max((order.index(reason) for reason in reasons.values()), default=0)

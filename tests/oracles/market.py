@@ -41,9 +41,18 @@ def key_of(parent: int, purpose: int, owner: int) -> int:
 
 
 def clear(
-    second_price: bool, we_win_ties: bool, bid: int, our_floor: int, open_floor: int, rivals: Sequence[int]
+    second_price: bool,
+    we_win_ties: bool,
+    bid: int,
+    our_floor: int,
+    open_floor: int,
+    rivals: Sequence[int],
+    soft: int = 0,
 ) -> tuple[bool, int, int]:
-    """(won, what we pay, what the seller earns) by sorting everybody's bids that reach their floor; bid 0 is none."""
+    """(won, what we pay, what the seller earns) by sorting everybody's bids that reach their floor; bid 0 is none.
+
+    Below the soft floor a second-price auction is a first-price one; above, the soft floor is one more bid to beat.
+    """
     offers = [(amount, 0 if we_win_ties else 1, "rival") for amount in rivals if amount > 0 and amount >= open_floor]
     if bid > 0 and bid >= our_floor:
         offers.append((bid, 1 if we_win_ties else 0, "us"))
@@ -53,7 +62,10 @@ def clear(
     amount, _, winner = offers[0]
     floor = our_floor if winner == "us" else open_floor
     next_best = offers[1][0] if len(offers) > 1 else 0
-    price = max(floor, next_best) if second_price else amount
+    if not second_price or amount < soft:
+        price = amount
+    else:
+        price = max(floor, next_best, soft)
     return winner == "us", price if winner == "us" else 0, price
 
 

@@ -18,8 +18,10 @@ def random_market(seed: int, *, learned: bool | None = None) -> dict[str, Any]:
     rng = Random(seed)
     requests = rng.randint(100, 500) if INTERPRETED else rng.randint(500, 5000)
     days = rng.choice([0.6, 1.0, 2.0, 3.0])
+    second_price = rng.random() < 0.5
+    selling = Random(seed ^ 0xFEED)
     deals = {"deal": {"publisher": "paper", "floor": STEP * rng.randint(0, 3)}} if rng.random() < 0.6 else {}
-    return {
+    data: dict[str, Any] = {
         "name": "random",
         "seed": rng.randrange(2**62),
         "start": rng.choice(["2026-01-05 00:00", "2026-01-09 17:40:30", "2026-01-11 23:59"]),
@@ -72,11 +74,68 @@ def random_market(seed: int, *, learned: bool | None = None) -> dict[str, Any]:
         },
         "traffic": {"requests_per_day": requests / days, "hours": rng.choice(["flat", "diurnal"])},
         "auction": {
-            "kind": rng.choice(["first_price", "second_price"]),
+            "kind": "second_price" if second_price else "first_price",
             "tie": rng.choice(["rival", "bidder", "coin"]),
         },
         "campaigns": {f"c{k}": _campaign(rng, requests, days, bool(deals), learned) for k in range(rng.randint(1, 8))},
     }
+    if selling.random() < 0.6:
+        sell_by_rules(selling, data, second_price, learns=learned is not False)
+    return data
+
+
+def sell_by_rules(rng: Random, data: dict[str, Any], second_price: bool, *, learns: bool = True) -> None:
+    """Give the sellers floors by rule, soft and learned ones, deals of every tier, a network, masks and fees."""
+    paper, radar = data["publishers"]["paper"], data["publishers"]["radar"]
+    top, bar = paper["slots"]["top"], radar["slots"]["bar"]
+    paper["floor_rules"] = rng.choice(
+        [
+            [],
+            [{"floor": 0.5, "hours": list(range(8, 60)), "buyer": "rivals"}, {"floor": 0.25, "places": ["shore"]}],
+            [{"floor": 0.75, "slots": ["clip"], "buyer": "campaigns"}, {"floor": 0.1, "formats": ["display"]}],
+        ]
+    )
+    if second_price:
+        top["soft_floor"] = rng.choice([0.0, 0.9])
+        reserves: list[Any] = [None, {"kind": "myerson", "values": {"kind": "lognormal", "median": 0.5, "sigma": 0.7}}]
+        reserves += [{"kind": "adaptive", "explore": 0.3, "half_life_ticks": 4.0}] if learns else []
+        bar["reserve"], paper["slots"]["clip"]["reserve"] = rng.choice(reserves), rng.choice(reserves)
+    radar["anonymous"] = rng.random() < 0.5
+    radar["discount"] = rng.choice([0.0, 0.3])
+    if "deal" in data["deals"] and rng.random() < 0.8:
+        least = max(top.get("floor", 0.0), 0.25)
+        kind = rng.choice(["private_auction", "preferred", "guaranteed"])
+        body: dict[str, Any] = {"publisher": "paper", "kind": kind, "floor": least + STEP * rng.randint(0, 1)}
+        if kind == "private_auction" and rng.random() < 0.7:
+            body["rivals"] = "grid"
+        if kind == "guaranteed":
+            body |= {
+                "impressions": rng.choice([2, 5] if INTERPRETED else [5, 40]),
+                "days": 0.3,
+                "pace": rng.choice(["even", "asap"]),
+            }
+            body |= {"probability": 1e-9, "prepaid": rng.random() < 0.5}
+        data["deals"]["second"] = body
+        for campaign in data["campaigns"].values():
+            if "deals" in campaign["target"]:
+                campaign["target"]["deals"] = rng.choice([["deal"], ["second"], ["deal", "second"]])
+    if rng.random() < 0.5:
+        data["networks"] = {
+            "blind": {
+                "buys": {"paper": {"share": rng.choice([0.4, 1.0]), "price": 0.2}},
+                "discount": rng.choice([0.0, 0.4]),
+                "rivals": "crowd",
+                "slots": {"banner": {"format": "display", "floor": STEP * rng.randint(0, 2)}},
+            }
+        }
+    for campaign in data["campaigns"].values():
+        if rng.random() < 0.2:
+            campaign["target"].pop("deals", None)
+            campaign["target"]["publishers"] = ["paper", *data.get("networks", {})]
+            campaign["target"].pop("formats", None)
+    if rng.random() < 0.3:
+        radar["blocked"] = ["tyres"]
+    data["fees"] = rng.choice([{}, {"trading_desk": 0.05, "dsp": 0.1, "exchange": 0.15, "ssp": 0.07}])
 
 
 def _product(rng: Random, interest: str) -> dict[str, Any]:

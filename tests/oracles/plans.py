@@ -162,6 +162,7 @@ def random_impression(rng: Random, directory: Directory, people: int, now_s: flo
         "hour": hour,
         "format_ix": rng.randrange(3),
         "device_ix": rng.randrange(4),
+        "deal_first": rng.randrange(2),
     }
 
 

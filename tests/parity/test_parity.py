@@ -63,6 +63,7 @@ def assert_equal_books(a: Book, b: Book, end_s: float) -> None:
         "parity-paced",
         "parity-modelled",
         "parity-steered",
+        "parity-market",
     ],
 )
 def test_events_equals_batch(case: str, seed: int) -> None:

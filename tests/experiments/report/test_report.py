@@ -62,7 +62,7 @@ def usual() -> Report:
 def test_every_part_is_there_with_a_plot_and_its_numbers(usual: Report) -> None:
     page = Page(usual.html)
     assert {section.anchor for section in SECTIONS} <= set(page.ids)
-    assert page.tags.count("svg") == page.tags.count("figure") == len(usual.plots) == 13
+    assert page.tags.count("svg") == page.tags.count("figure") == len(usual.plots) == 14
     assert page.tags.count("h1") == 1
     text = " ".join(page.words)
     for words in ("Every request, from seen to won", "CPM", "true ROMI", "bidlab run runs/x/scenario.yaml --seed 7"):

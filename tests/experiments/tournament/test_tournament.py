@@ -19,6 +19,8 @@ from bidder.room import ensure_room
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import PENDING
 from exchange_sim.rivals import best_rival_nanos
+from exchange_sim.selling.rules import TERMS
+from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import OPPORTUNITY, SECOND_PRICE
 from experiments.cli.tournament import tournament
@@ -85,7 +87,9 @@ def play_apart(setting: Setting) -> tuple[list[tuple[int, int, int]], np.ndarray
             tick(book, start_s)
         while draw_opportunities(world, opps, 1, cursor, end_s):
             key, slot, now_s = opps["key"][0], int(opps["slot_ix"][0]), float(opps["time_s"][0])
-            see(world, books[0], opps, 0, imps)
+            terms = np.zeros(1, TERMS)
+            set_terms(world, opps, 0, terms, 0)
+            see(world, books[0], opps, 0, terms, 0, imps)
             draw_signals(world, key, signals)
             row = setting.audience.rows[opps["buyer_ix"][0]]
             offers = []

@@ -1,0 +1,25 @@
+"""The batch driver with all market rules on. The work is asserted, so that no run can get faster by doing less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.world import market_scenario
+from experiments.drivers.batch import run_batch
+from experiments.setting import fresh_truth, make_ready
+
+
+def test_batch_with_all_market_rules(benchmark: Any) -> None:
+    """Floors by hour and place, soft and learned ones, deals of every tier, a network, an anonymous seller."""
+    setting = make_ready(market_scenario(1_000_000))
+
+    def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (fresh_truth(setting),), {}
+
+    ledger, book = benchmark.pedantic(run_batch, setup=fresh, rounds=3, warmup_rounds=1)
+    benchmark.extra_info["auctions"] = ledger.auctions
+    assert ledger.auctions == 1_026_358
+    assert len(ledger.exposures) == ledger.tallies.fates[:, -1].sum() > 200_000
+    assert book.campaigns["spent_nanos"].sum() == ledger.exposures["price_nanos"].sum()
+    assert set(ledger.exposures["way"].tolist()) == {0, 2, 3, 4}
+    assert ledger.tallies.slots[:, 3].sum() > 50_000

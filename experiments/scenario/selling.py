@@ -1,0 +1,170 @@
+"""How the sellers of a scenario sell: floors and reserves, deals, networks that resell, and everybody's fees."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from experiments.scenario.parts import Cpm, Device, Format, Lognormal, Name, NonNegative, Part, Positive, Share, Uniform
+
+Hour = Annotated[int, Field(ge=0, le=167)]
+
+
+class FloorRule(Part):
+    """A floor for some requests. The first rule that fits decides; where none does, the slot's own floor holds."""
+
+    floor: Cpm
+    """Lowest price accepted (CPM)."""
+    slots: list[Name] | None = None
+    """Only these slots of the publisher."""
+    formats: list[Format] | None = None
+    """Only slots of these formats."""
+    hours: list[Hour] | None = None
+    """Only in these hours of the week (Monday 00:00 = 0)."""
+    places: list[Name] | None = None
+    """Only for people who live there."""
+    buyer: Literal["anyone", "campaigns", "rivals"] = "anyone"
+    """Only for the scenario's campaigns, or only for everybody else."""
+
+
+class MyersonReserve(Part):
+    """The reserve that earns most if one buyer's value follows this distribution (Myerson 1981)."""
+
+    kind: Literal["myerson"]
+    values: Annotated[Uniform | Lognormal, Field(discriminator="kind")]
+    """What one buyer thinks an impression worth (CPM)."""
+
+
+class AdaptiveReserve(Part):
+    """A reserve learned while selling: some requests go without it, and their bids show what would have earned most."""
+
+    kind: Literal["adaptive"]
+    explore: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of requests offered at the floor alone, to learn from."""
+    half_life_ticks: Positive = 288.0
+    """Ticks after which what was seen counts half."""
+
+
+Reserve = Annotated[MyersonReserve | AdaptiveReserve, Field(discriminator="kind")]
+
+
+def _desktop() -> dict[Device, Positive]:
+    return {"desktop": 1.0}
+
+
+class Slot(Part):
+    """A place on a page or in an app where an ad is shown."""
+
+    format: Format
+    """display, mobile, video, native or audio."""
+    width: Annotated[int, Field(ge=1, le=10_000)] = 300
+    """Width (pixels)."""
+    height: Annotated[int, Field(ge=1, le=10_000)] = 250
+    """Height (pixels)."""
+    share: Positive = 1.0
+    """Weight among the publisher's slots (normalised)."""
+    floor: Cpm = 0.0
+    """Lowest price the publisher accepts (CPM); a bid equal to it is accepted."""
+    soft_floor: Cpm = 0.0
+    """Below it the winner of a second-price auction pays its own bid (CPM)."""
+    reserve: Reserve | None = None
+    """An optimised floor on top of the others; the highest holds."""
+    devices: dict[Device, Positive] = Field(
+        default_factory=_desktop, min_length=1, json_schema_extra={"default": {"desktop": 1.0}}
+    )
+    """Weight of each device among the slot's requests (normalised)."""
+
+
+class Publisher(Part):
+    """A site or app that sells impressions."""
+
+    kind: Literal["site", "app"] = "site"
+    """A web site or an app."""
+    domain: str | None = None
+    """Domain or bundle name sent on the wire (missing: the publisher's name)."""
+    anonymous: bool = False
+    """Sell under a mask: buyers see neither the name nor the domain, on the wire or in any table."""
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """How much less rivals bid here than their distribution says, for example because the seller is anonymous."""
+    blocked: list[Name] = Field(default_factory=list)
+    """Products whose ads it does not show; buyers are told and do not bid."""
+    share: Positive = 1.0
+    """Weight of its requests among all publishers (normalised)."""
+    rivals: Name | None = None
+    """Which entry of `rivals` bids here (missing: the only one)."""
+    floor_rules: list[FloorRule] = Field(default_factory=list)
+    """Floors that depend on the request, first match first."""
+    slots: dict[Name, Slot] = Field(min_length=1)
+    """Its slots by name."""
+
+
+class Deal(Part):
+    """A private agreement on one publisher's slots: those requests carry the deal's id.
+
+    A request carries one deal, the highest that is open: guaranteed, preferred, private_auction, floor; among equals
+    the first written.
+    """
+
+    kind: Literal["floor", "private_auction", "preferred", "guaranteed"] = "floor"
+    """floor: its own floor in the open auction; private_auction: held before the open one, for invited buyers;
+    preferred: first look at a fixed price; guaranteed: a fixed price and a number of impressions owed."""
+    publisher: Name
+    """The selling publisher."""
+    slots: list[Name] | None = None
+    """The slots it covers (missing: all of the publisher's)."""
+    floor: Cpm
+    """Lowest price inside the deal, or its fixed price (CPM)."""
+    rivals: Name | None = None
+    """Who else is invited to a private auction (missing: nobody)."""
+    impressions: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """Impressions owed by a guaranteed deal."""
+    days: Positive | None = None
+    """When they are due (days from the start; missing: the scenario's end); what is missing is made good afterwards."""
+    pace: Literal["asap", "even"] = "asap"
+    """Of a guaranteed deal: take every impression, or only what the straight line to its end asks for."""
+    probability: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    """Probability with which a guaranteed deal must be deliverable, or it is refused."""
+    prepaid: bool = True
+    """Of a guaranteed deal: paid in full in advance, and refunded for what was not delivered."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Deal:
+        if self.kind == "guaranteed" and self.impressions is None:
+            raise ValueError("a guaranteed deal owes a number of impressions; add impressions")
+        return self
+
+
+class Bulk(Part):
+    """What a network takes off a publisher."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the publisher's impressions, of the formats the network has slots for."""
+    price: Cpm
+    """What it pays for each of them, resold or not (CPM)."""
+
+
+class Network(Part):
+    """An ad network: buys impressions in bulk and resells them blind, as its own."""
+
+    buys: dict[Name, Bulk] = Field(min_length=1)
+    """From which publishers, by name."""
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """How much less rivals bid because they do not see what they buy."""
+    rivals: Name | None = None
+    """Which entry of `rivals` bids here (missing: the only one)."""
+    slots: dict[Name, Slot] = Field(min_length=1)
+    """What it resells as: the first slot of the impression's format."""
+
+
+class Fees(Part):
+    """Who keeps what between advertiser and publisher. Fees are taken per buyer, seller and way, on the sum."""
+
+    trading_desk: NonNegative = 0.0
+    """The agency's trading desk: share of what is paid in auctions and deals, on top of it."""
+    dsp: NonNegative = 0.0
+    """The buying platform: share of what is paid in auctions and deals, on top of it."""
+    exchange: Share = 0.0
+    """The exchange: share of what is paid."""
+    ssp: Share = 0.0
+    """The selling platform: share of what the exchange passes on."""

@@ -1,0 +1,227 @@
+"""Sellers' rules that contradict each other or their buyers, with the reason and the least change that would do.
+
+The checks read plain data and skip what has the wrong type, like `experiments.scenario.references`. Prices are CPM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from experiments.scenario.plain import at, items, number, read_time, texts
+from experiments.scenario.problems import Path, Problem, suggestion
+from experiments.traffic_shape import hour_weights
+
+
+def selling_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Every contradiction among sellers, deals, networks and the campaigns that want them."""
+    for check in (_names, _masked, _reserves, _deals_below_floor, _fixed_prices, _blocked, _guarantees, _networks):
+        yield from check(data)
+
+
+def _names(data: Mapping[str, Any]) -> Iterator[Problem]:
+    publishers, networks = at(data, "publishers"), at(data, "networks")
+    known = [
+        *(publishers if isinstance(publishers, Mapping) else ()),
+        *(networks if isinstance(networks, Mapping) else ()),
+    ]
+    for name, campaign in items(data, "campaigns"):
+        for ix, seller in enumerate(texts(campaign, "target", "publishers")):
+            if seller not in known:
+                message = f"no publisher is called {seller!r} (they are defined under publishers); "
+                path: Path = ("campaigns", name, "target", "publishers", ix)
+                yield Problem(path, message + suggestion(seller, known))
+    for name, _ in items(data, "networks"):
+        if at(data, "publishers", name) is not None:
+            yield Problem(("networks", name), "a publisher has the same name; rename one of the two")
+    for name, network in items(data, "networks"):
+        for seller, _ in items(network, "buys"):
+            if at(data, "publishers", seller) is None:
+                message = f"no publisher is called {seller!r} (they are defined under publishers); "
+                told = publishers if isinstance(publishers, Mapping) else {}
+                yield Problem(("networks", name, "buys", seller), message + suggestion(seller, told))
+    for name, publisher in items(data, "publishers"):
+        for k, rule in enumerate(_list(publisher, "floor_rules")):
+            for j, slot in enumerate(texts(rule, "slots")):
+                if at(publisher, "slots", slot) is None:
+                    message = (
+                        f"publisher {name!r} has no slot {slot!r}; {suggestion(slot, at(publisher, 'slots') or {})}"
+                    )
+                    yield Problem(("publishers", name, "floor_rules", k, "slots", j), message)
+
+
+def _masked(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, campaign in items(data, "campaigns"):
+        for ix, seller in enumerate(texts(campaign, "target", "publishers")):
+            if at(data, "publishers", seller, "anonymous") is True:
+                message = f"{seller!r} sells anonymously, so no buyer can ask for it; remove it here, or target a deal"
+                yield Problem(("campaigns", name, "target", "publishers", ix), message)
+
+
+def _reserves(data: Mapping[str, Any]) -> Iterator[Problem]:
+    if at(data, "auction", "kind") == "second_price":
+        return
+    for owner in ("publishers", "networks"):
+        for name, body in items(data, owner):
+            for slot_name, slot in items(body, "slots"):
+                path: Path = (owner, name, "slots", slot_name)
+                told = "means nothing in a first-price auction, where nobody pays more than they bid for it; "
+                mend = "set auction.kind to second_price or leave it out"
+                if at(slot, "reserve", "kind") == "adaptive":
+                    yield Problem((*path, "reserve"), f"what it would learn {told}{mend}")
+                if number(slot, "soft_floor", default=0.0):
+                    yield Problem((*path, "soft_floor"), f"{told}{mend}")
+
+
+def _covered(deal: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The slots a deal is about."""
+    chosen = at(deal, "slots")
+    slots = items(data, "publishers", str(at(deal, "publisher")), "slots")
+    return [(name, slot) for name, slot in slots if not isinstance(chosen, list) or name in chosen]
+
+
+def _least_floor(deal: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[float, str] | None:
+    """The highest hard floor of the slots a deal covers, and whose; None where none is declared."""
+    floors = [(number(slot, "floor", default=0.0) or 0.0, name) for name, slot in _covered(deal, data)]
+    return max(floors, default=None)
+
+
+def _deals_below_floor(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Inside a fixed price or a private auction nobody else's bid can lift the price to the floor everybody has."""
+    for name, deal in items(data, "deals"):
+        floor, price = _least_floor(deal, data), number(deal, "floor")
+        if at(deal, "kind") in (None, "floor") or floor is None or price is None or price >= floor[0]:
+            continue
+        message = f"{price:g} is below the floor of slot {floor[1]!r}, which anybody would pay; write at least "
+        yield Problem(("deals", name, "floor"), f"{message}{floor[0]:g}, or lower that floor to {price:g}")
+
+
+def _fixed_prices(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, deal in items(data, "deals"):
+        kind = at(deal, "kind") or "floor"
+        for key in ("impressions", "days"):
+            if kind != "guaranteed" and at(deal, key) is not None:
+                message = f"only a guaranteed deal owes anything, and this one is {kind}; set kind to guaranteed or "
+                yield Problem(("deals", name, key), message + "leave it out")
+        if kind != "private_auction" and at(deal, "rivals") is not None:
+            message = f"only a private auction has invited rivals, and this deal is {kind}; leave it out"
+            yield Problem(("deals", name, "rivals"), message)
+
+
+def _blocked(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """An advertiser who is blocked and has a deal, and a campaign all of whose sellers block it."""
+    for name, campaign in items(data, "campaigns"):
+        product = at(campaign, "product")
+        for ix, deal_name in enumerate(texts(campaign, "target", "deals")):
+            deal = at(data, "deals", deal_name)
+            seller = str(at(deal, "publisher"))
+            if product in texts(at(data, "publishers", seller), "blocked"):
+                promise = " although it guarantees it impressions" if at(deal, "kind") == "guaranteed" else ""
+                message = (
+                    f"publisher {seller!r} blocks {product!r}{promise}: remove {product!r} from its blocked list, "
+                )
+                yield Problem(("campaigns", name, "target", "deals", ix), f"{message}or {deal_name!r} here")
+        wanted = texts(campaign, "target", "publishers")
+        if wanted and all(product in texts(at(data, "publishers", seller), "blocked") for seller in wanted):
+            message = f"every publisher listed blocks {product!r}; list another one, or unblock it"
+            yield Problem(("campaigns", name, "target", "publishers"), message)
+
+
+def guaranteed_most(mean: float, probability: float) -> int:
+    """The most impressions that arrive with at least that probability, where Poisson(mean) do: P(N >= n) >= p."""
+    from scipy import stats  # slow to import, and few scenarios guarantee anything
+
+    most = int(stats.poisson.ppf(1.0 - probability, mean))
+    while most > 0 and stats.poisson.sf(most - 1, mean) < probability:
+        most -= 1
+    return most
+
+
+def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """What each guaranteed deal owes against the impressions expected until it is due, after deals before it."""
+    taken: dict[tuple[str, str], float] = {}
+    for name, deal in items(data, "deals"):
+        owed, days = number(deal, "impressions"), number(deal, "days", default=number(data, "days"))
+        probability = number(deal, "probability", default=0.99)
+        if at(deal, "kind") != "guaranteed" or owed is None or days is None or not probability:
+            continue
+        seller = str(at(deal, "publisher"))
+        slots = [(seller, slot) for slot, _ in _covered(deal, data)]
+        requests = _requests(data, min(days, number(data, "days") or days))
+        avails = {slot: requests * _share(data, *slot) for slot in slots}
+        left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)
+        most = guaranteed_most(left, probability)
+        if owed > most:
+            message = f"{owed:,.0f} by day {days:g} cannot be promised with probability {probability:g}: {left:,.0f} "
+            message += (
+                f"impressions are expected there{' after earlier deals' if any(s in taken for s in slots) else ''}; "
+            )
+            mend = f"write at most {most:,}" if most else "drop the deal"
+            later = _days_for(owed, probability, left / days if days else 0.0)
+            yield Problem(
+                ("deals", name, "impressions"), f"{message}{mend}" + (f", or days {later:g}" if later else "")
+            )
+        for slot in slots:
+            taken[slot] = taken.get(slot, 0.0) + owed * avails[slot] / max(sum(avails.values()), 1e-12)
+
+
+def _days_for(owed: float, probability: float, per_day: float) -> float:
+    """Days, to a tenth, after which so many can be promised; 0: never."""
+    if per_day <= 0.0:
+        return 0.0
+    days = owed / per_day
+    while guaranteed_most(per_day * days, probability) < owed:
+        days *= 1.01
+    return -(-days * 10 // 1) / 10
+
+
+def _requests(data: Mapping[str, Any], days: float) -> float:
+    """Requests expected within so many days of the start, by the shape of the week."""
+    per_day = number(data, "traffic", "requests_per_day") or 0.0
+    hours, start = at(data, "traffic", "hours"), read_time(data, "start")
+    if hours != "diurnal" and not (isinstance(hours, list) and len(hours) == 168 and sum(hours) > 0):
+        return per_day * days
+    weights = hour_weights(hours)
+    begins = 0.0 if start is None else start.weekday() * 24 + start.hour + start.minute / 60 + start.second / 3600
+    ends, total = begins + 24.0 * days, 0.0
+    for hour in range(int(begins), int(-(-ends // 1))):
+        total += float(weights[hour % 168]) * (min(hour + 1.0, ends) - max(float(hour), begins))
+    return per_day / 24.0 * total / float(weights.mean())
+
+
+def _share(data: Mapping[str, Any], seller: str, slot: str) -> float:
+    """Share of all requests that are a slot's, without those a network takes."""
+    shares = {name: number(body, "share", default=1.0) or 0.0 for name, body in items(data, "publishers")}
+    slots = dict(items(data, "publishers", seller, "slots"))
+    own = {name: number(body, "share", default=1.0) or 0.0 for name, body in slots.items()}
+    if not sum(shares.values()) or not sum(own.values()):
+        return 0.0
+    handed = 0.0
+    for _, network in items(data, "networks"):
+        formats = [at(body, "format") for _, body in items(network, "slots")]
+        if at(network, "buys", seller) is not None and at(slots.get(slot), "format") in formats:
+            handed = number(network, "buys", seller, "share", default=1.0) or 0.0
+            break
+    share = shares.get(seller, 0.0) / sum(shares.values()) * own.get(slot, 0.0) / sum(own.values())
+    return share * (1.0 - handed)
+
+
+def _networks(data: Mapping[str, Any]) -> Iterator[Problem]:
+    bought: dict[str, str] = {}
+    for name, network in items(data, "networks"):
+        for seller, _ in items(network, "buys"):
+            if seller in bought:
+                message = f"network {bought[seller]!r} buys there already; let one network buy from a publisher"
+                yield Problem(("networks", name, "buys", seller), message)
+            bought.setdefault(seller, name)
+            offered = {at(slot, "format") for _, slot in items(data, "publishers", seller, "slots")}
+            formats = {at(slot, "format") for _, slot in items(network, "slots")}
+            if offered and not offered & formats:
+                wanted = ", ".join(sorted(map(str, offered)))
+                message = f"it has no slot of a format {seller!r} sells ({wanted}), so it buys nothing; add one"
+                yield Problem(("networks", name, "slots"), message)
+
+
+def _list(data: Any, key: str) -> list[Any]:
+    value = at(data, key)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,239 @@
+"""The same demand and luck, sold in other ways: variants of a scenario, and what each brings whom.
+
+Draws are hashes of the seed, so all variants of one seed meet the same people, rivals and clicks: differences between
+them are paired. Money in currency units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exchange_sim.distributions import quantile
+from exchange_sim.draws import BEST_RIVAL, key_of, name_key, uniform
+from exchange_sim.selling.reserve import fitted_lognormal, fitted_uniform
+from experiments.compile_market import compile_world
+from experiments.drivers.batch import run_batch
+from experiments.errors import ScenarioError
+from experiments.ledger import SLOT_REQUESTS, SLOT_RIVAL_BIDS, SLOT_SOLD
+from experiments.scenario.models import Scenario
+from experiments.selling_accounts import RIVALS, money
+from experiments.setting import make_ready
+from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT
+
+SAMPLE = 4000
+"""Bids of one rival a seller has seen before it fits their distribution."""
+
+Data = dict[str, Any]
+
+
+class Result(NamedTuple):
+    """What one variant of one seed brought."""
+
+    requests: int
+    sold: int
+    publisher: float
+    """Publishers' revenue."""
+    paid: float
+    """Paid by advertisers, refunds taken off."""
+    fees: float
+    """Kept by trading desk, buying platform, exchange and selling platform."""
+    network: float
+    surplus: float
+    """Worth of what was bought, less its price before buy-side fees; a rival's bid counts as its worth."""
+
+    @property
+    def fill(self) -> float:
+        """Share of the requests that were sold."""
+        return self.sold / self.requests if self.requests else 0.0
+
+    @property
+    def ecpm(self) -> float:
+        """Publishers' revenue per thousand requests."""
+        return 1000.0 * self.publisher / self.requests if self.requests else 0.0
+
+
+def measure(scenario: Scenario) -> Result:
+    """Run *scenario* with driver batch."""
+    setting = make_ready(scenario)
+    ledger, _ = run_batch(setting)
+    columns, slots, shown = money(setting, ledger), ledger.tallies.slots, ledger.exposures
+    sums = {name: int(values.sum()) for name, values in columns.items() if name.endswith("_nanos")}
+    by_rivals = [buyer == RIVALS for buyer in columns["buyer_id"]]
+    rivals_paid = sum(int(n) for n, ours in zip(columns["advertiser_nanos"], by_rivals, strict=True) if ours)
+    surplus = int((shown["worth_nanos"] - shown["price_nanos"]).sum())
+    surplus += int(slots[:, SLOT_RIVAL_BIDS].sum()) - rivals_paid
+    fees = sum(sums[f"{name}_nanos"] for name in ("trading_desk", "dsp", "exchange", "ssp"))
+    return Result(
+        requests=int(slots[:, SLOT_REQUESTS].sum()),
+        sold=int(slots[:, SLOT_SOLD].sum()),
+        publisher=sums["publisher_nanos"] / NANOS_PER_UNIT,
+        paid=(sums["advertiser_nanos"] - sums["refund_nanos"]) / NANOS_PER_UNIT,
+        fees=fees / NANOS_PER_UNIT,
+        network=sums["network_nanos"] / NANOS_PER_UNIT,
+        surplus=surplus / NANOS_PER_UNIT,
+    )
+
+
+def compare(
+    variants: dict[str, Callable[[Data], Data]], scenario: Scenario, seeds: int
+) -> Iterator[tuple[str, list[Result]]]:
+    """(variant, its result for each seed), one variant after another; the seeds follow the scenario's own."""
+    for name, change in variants.items():
+        results = []
+        for k in range(seeds):
+            data = change(scenario.model_dump()) | {"seed": scenario.seed + k}
+            results.append(measure(Scenario.model_validate(data)))
+        yield name, results
+
+
+def paired_difference(results: list[Result], base: list[Result]) -> tuple[float, float | None]:
+    """Mean difference of publishers' revenue from *base* in pairs, and its standard error (None: one seed only)."""
+    differences = np.array([a.publisher - b.publisher for a, b in zip(results, base, strict=True)])
+    if len(differences) < 2:
+        return float(differences.mean()), None
+    return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(differences)))
+
+
+# -- ways to sell --
+
+
+def sold_openly(data: Data) -> Data:
+    """No deals and no networks: everybody bids in the open auction."""
+    for campaign in data["campaigns"].values():
+        campaign["target"]["deals"] = []
+        campaign["target"]["publishers"] = [p for p in campaign["target"]["publishers"] if p in data["publishers"]]
+    return data | {"deals": {}, "networks": {}}
+
+
+def sold_privately(data: Data) -> Data:
+    """The scenario's deals beside the open auction, and no network."""
+    if not data["deals"]:
+        raise ScenarioError("deals: there is none, so nothing can be sold privately; add one to compare with")
+    for campaign in data["campaigns"].values():
+        campaign["target"]["publishers"] = [p for p in campaign["target"]["publishers"] if p in data["publishers"]]
+    return data | {"networks": {}}
+
+
+def sold_to_networks(data: Data) -> Data:
+    """All that the scenario's networks can take goes through them; no deals."""
+    if not data["networks"]:
+        raise ScenarioError("networks: there is none, so nothing can be sold through one; add one to compare with")
+    for campaign in data["campaigns"].values():
+        campaign["target"]["deals"] = []
+    for network in data["networks"].values():
+        for bulk in network["buys"].values():
+            bulk["share"] = 1.0
+    return data | {"deals": {}}
+
+
+def as_written(data: Data) -> Data:
+    """Everything at once, as the scenario says."""
+    return data
+
+
+WAYS_COMPARED: dict[str, Callable[[Data], Data]] = {
+    "open auction": sold_openly,
+    "private market": sold_privately,
+    "ad network": sold_to_networks,
+    "as written": as_written,
+}
+
+
+# -- floors --
+
+
+def _slots(data: Data) -> Iterator[tuple[str, Data]]:
+    """(group of rivals, slot) of every slot of publishers and networks."""
+    only = next(iter(data["rivals"]))
+    for owner in ("publishers", "networks"):
+        for body in data[owner].values():
+            for slot in body["slots"].values():
+                yield body["rivals"] or only, slot
+
+
+def no_floors(data: Data) -> Data:
+    """Everything is sold that anybody bids for."""
+    for body in data["publishers"].values():
+        body["floor_rules"] = []
+    for _, slot in _slots(data):
+        slot |= {"floor": 0.0, "soft_floor": 0.0, "reserve": None}
+    return data
+
+
+def fixed_floors(data: Data) -> Data:
+    """The slots' own floors, and nothing else."""
+    for body in data["publishers"].values():
+        body["floor_rules"] = []
+    for _, slot in _slots(data):
+        slot |= {"soft_floor": 0.0, "reserve": None}
+    return data
+
+
+def floors_by_rule(data: Data) -> Data:
+    """Fixed floors and the publishers' rules."""
+    for _, slot in _slots(data):
+        slot |= {"soft_floor": 0.0, "reserve": None}
+    return data
+
+
+def soft_floors(data: Data) -> Data:
+    """Fixed floors, and soft ones where the scenario has them."""
+    for body in data["publishers"].values():
+        body["floor_rules"] = []
+    for _, slot in _slots(data):
+        slot["reserve"] = None
+    return data
+
+
+def myerson_reserves(data: Data) -> Data:
+    """No floor but Myerson's reserve, from a distribution fitted to bids seen of one rival at each slot."""
+    data = no_floors(data)
+    bidding = [name for name, group in data["rivals"].items() if group["kind"] != "none"]
+    fits = {name: fitted_values(seen_bids(data, name)) for name in bidding}
+    for name, slot in _slots(data):
+        if name in fits:
+            slot["reserve"] = {"kind": "myerson", "values": fits[name]}
+    return data
+
+
+def adaptive_reserves(data: Data) -> Data:
+    """No floor but one that each slot learns while it sells."""
+    data = no_floors(data)
+    for _, slot in _slots(data):
+        slot["reserve"] = {"kind": "adaptive", "explore": 0.1, "half_life_ticks": 288.0}
+    return data
+
+
+FLOORS_COMPARED: dict[str, Callable[[Data], Data]] = {
+    "none": no_floors,
+    "fixed": fixed_floors,
+    "by rule": floors_by_rule,
+    "soft": soft_floors,
+    "myerson": myerson_reserves,
+    "adaptive": adaptive_reserves,
+}
+
+
+def seen_bids(data: Data, rivals: str) -> NDArray[np.float64]:
+    """float64[SAMPLE]: bids (CPM) of one rival of a group, as a seller without a floor has seen them."""
+    world = compile_world(Scenario.model_validate(data | {"people": data["people"] | {"count": 1}}))
+    d = world.rivals["distribution_ix"][list(data["rivals"]).index(rivals)]
+    keys = [np.uint64(key_of(name_key(rivals), BEST_RIVAL, k)) for k in range(SAMPLE)]
+    draws = [uniform(key, BEST_RIVAL) for key in keys]
+    return np.array([quantile(world.distributions, d, world.tables, u) for u in draws]) / NANOS_PER_CPM
+
+
+def fitted_values(bids: NDArray[np.float64]) -> dict[str, Any]:
+    """The uniform or lognormal distribution under which these bids are likelier, as a scenario writes it."""
+    low, high = fitted_uniform(bids)
+    mu, sigma = fitted_lognormal(bids)
+    logs = np.log(bids[bids > 0.0])
+    normal = -0.5 * ((logs - mu) / sigma) ** 2 - math.log(sigma * math.sqrt(2.0 * math.pi)) - logs
+    if -len(bids) * math.log(high - low) >= float(normal.sum()):
+        return {"kind": "uniform", "low": low, "high": high}
+    return {"kind": "lognormal", "median": math.exp(mu), "sigma": sigma}

@@ -1,0 +1,100 @@
+"""`bidlab market`: the table, the same numbers as JSON, pairs of seeds, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from exchange_sim.selling.reserve import lognormal_reserve
+from experiments.scenario.loader import load, shipped_names
+from experiments.selling_variants import (
+    FLOORS_COMPARED,
+    WAYS_COMPARED,
+    Result,
+    fitted_values,
+    measure,
+    myerson_reserves,
+    paired_difference,
+    seen_bids,
+)
+
+SMALL = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500", "--set", "deals.order.impressions=700"]
+
+
+def market(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "experiments.cli", "market", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_ways_are_compared_on_the_same_demand_and_luck() -> None:
+    done = market("ways", "sell-every-way", "--seeds", "2", "--json", *SMALL)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    rows = {row["variant"]: row for row in found["rows"]}
+    assert list(rows) == list(WAYS_COMPARED)
+    for row in rows.values():
+        assert row["paid"] == pytest.approx(row["publisher"] + row["fees"] + row["network"])
+        assert 0 < row["working_media"] < 1
+    assert rows["open auction"]["difference"] == 0
+    assert rows["ad network"]["publisher"] < rows["open auction"]["publisher"]
+    assert rows["open auction"]["network"] == 0 < rows["ad network"]["network"]
+    shown = market("ways", "sell-every-way", "--seeds", "1", *SMALL).stdout
+    assert all(name in shown for name in WAYS_COMPARED)
+
+
+@pytest.mark.slow
+def test_floors_are_compared() -> None:
+    soon_out = ["--set", "campaigns.knives-open.budget.total=1", "--set", "campaigns.shoes-open.budget.total=1"]
+    done = market("floors", "sell-at-a-floor", "--seeds", "1", "--json", *SMALL[:4], *soon_out)
+    assert done.returncode == 0, done.stderr
+    rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
+    assert list(rows) == list(FLOORS_COMPARED)
+    assert rows["none"]["fill"] > 0.99 > rows["myerson"]["fill"]
+    assert rows["myerson"]["publisher"] > rows["none"]["publisher"]
+    assert rows["myerson"]["standard_error"] is None
+
+
+@pytest.mark.parametrize(("scenario", "word"), [("sell-openly", "deals: there is none"), ("nope", "no such file")])
+def test_what_cannot_be_compared_is_one_message(scenario: str, word: str) -> None:
+    done = market("ways", scenario, "--seeds", "1", *SMALL[:4])
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_differences_are_paired() -> None:
+    base = [Result(10, 10, publisher, 0.0, 0.0, 0.0, 0.0) for publisher in (1.0, 5.0, 9.0)]
+    other = [result._replace(publisher=result.publisher + extra) for result, extra in zip(base, (1, 2, 3), strict=True)]
+    assert paired_difference(other, base) == (2.0, pytest.approx(1.0 / 3**0.5))
+    assert paired_difference(other[:1], base[:1]) == (1.0, None)
+    assert (base[0].fill, base[0].ecpm) == (1.0, 100.0)
+
+
+def test_the_reserve_comes_from_bids_that_were_seen() -> None:
+    """4,000 bids of one rival, lognormal with median 0.5 and sigma 0.7: told from uniform, and the reserve is near."""
+    data = load("sell-openly").model_dump()
+    values = fitted_values(seen_bids(data, "many"))
+    assert values["kind"] == "lognormal"
+    fitted = lognormal_reserve(math.log(values["median"]), values["sigma"])
+    assert fitted == pytest.approx(lognormal_reserve(math.log(0.5), 0.7), rel=0.05)
+    slot = myerson_reserves(data)["publishers"]["recipes"]["slots"]["banner"]
+    assert slot["reserve"] == {"kind": "myerson", "values": values}
+    data["rivals"]["few"]["price"] = {"kind": "uniform", "low": 0.2, "high": 0.9}
+    assert fitted_values(seen_bids(data, "few"))["kind"] == "uniform"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in shipped_names() if name.startswith("sell-")])
+def test_each_way_has_a_scenario_that_sells(name: str) -> None:
+    """Small enough to run here; the way it is named after brings money."""
+    small = ["traffic.requests_per_day=3000", "people.count=500"]
+    owes = "guaranteed" in name or "every" in name
+    plan = load(name, [*small, "deals.order.impressions=700"] if owes else small)
+    result = measure(plan)
+    assert result.publisher > 0
+    assert result.sold > 0.8 * result.requests
