@@ -19,25 +19,27 @@ from experiments.compile_creatives import compile_creatives
 from experiments.compile_market import private_campaigns
 from experiments.compile_selling import masked_names, masked_slots
 from experiments.scenario.campaigns import (
-    AdaptivePacing,
     Bid,
     Campaign,
     ConstantBid,
-    EcpcPacing,
     Goal,
     LinearBid,
     LognormalCurve,
     McpcBid,
     Ortb1Bid,
     Ortb2Bid,
-    Pacing,
-    PidPacing,
     RandomBid,
     ShadedBid,
+)
+from experiments.scenario.models import Scenario
+from experiments.scenario.pacing import (
+    AdaptivePacing,
+    EcpcPacing,
+    Pacing,
+    PidPacing,
     ShapedPacing,
     ThrottledPacing,
 )
-from experiments.scenario.models import Scenario
 from experiments.scenario.parts import duration_s
 from experiments.traffic_shape import hour_weights
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos, units_to_nanos
