@@ -22,6 +22,7 @@ _STARTER = Path(experiments.__file__).with_name("starter_strategy.py")
 
 CONTESTANTS: dict[str, dict[str, Any]] = {
     "constant": {"bid": {"kind": "constant", "price": 1.0}},
+    "random": {"bid": {"kind": "random", "low": 0.2, "high": 1.8}},
     "truthful": {"bid": {"kind": "truthful"}},
     "truthful × 0.6": {"bid": {"kind": "truthful", "multiplier": 0.6}},
     "linear": {"bid": {"kind": "linear", "base_price": 1.0, "average_rate": 0.08}},
@@ -34,6 +35,8 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "truthful, adaptive": {"pacing": ADAPTIVE},
     "truthful, multiplicative": {"pacing": {"kind": "adaptive", "form": "multiplicative", "step": 0.01}},
     "truthful, pid": {"pacing": {"kind": "pid", "kp": 0.3, "ki": 0.02}},
+    "truthful, throttled": {"pacing": {"kind": "throttled"}},
+    "truthful, shaped": {"pacing": {"kind": "shaped"}},
     "ortb2, adaptive": {"bid": {"kind": "ortb2", "c": 1.0, "rate_per_cpm": 0.03}, "pacing": ADAPTIVE},
     "shaded, adaptive": {"bid": SHADED, "pacing": ADAPTIVE},
 }

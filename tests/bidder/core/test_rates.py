@@ -61,7 +61,7 @@ def impression(rng: Random, now_s: float, people: int = 50) -> np.ndarray[Any, n
     imps = np.zeros(1, IMPRESSION)
     slot_ix = rng.randrange(3)
     values = (now_s, rng.randrange(-1, people), 0, 0, math.nan, math.nan, rng.randrange(10**6), slot_ix)
-    imps[0] = (*values, int(slot_ix == 2), -1, rng.randrange(2), int(now_s // 3600) % 168, slot_ix, rng.randrange(4))
+    imps[0] = (*values, int(slot_ix == 2), -1, rng.randrange(2), int(now_s // 3600) % 168, slot_ix, rng.randrange(4), 0)
     return imps
 
 

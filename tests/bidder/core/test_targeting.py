@@ -13,6 +13,7 @@ from bidder.build import build_book, pack_bits
 from bidder.core.targeting import audience_word, distance_km, inside_fence, lowest_bit
 from bidder.plan import BidPlan, CampaignPlan, Directory, TargetPlan
 from tests.oracles import bidder as oracle
+from tests.oracles.bids import EARTH_RADIUS_KM
 
 latitudes, longitudes = st.floats(-90, 90), st.floats(-180, 180)
 
@@ -65,7 +66,7 @@ def _fenced(lat: float, lon: float, radius_km: float) -> CampaignPlan:
 )
 def test_fence(lat: float, lon: float, radius_km: float, north: float, east: float) -> None:
     """Points around the edge of the disc, wherever it lies; within a metre of the edge either answer will do."""
-    degrees = math.degrees(radius_km / oracle.EARTH_RADIUS_KM)
+    degrees = math.degrees(radius_km / EARTH_RADIUS_KM)
     there = (max(-90.0, min(90.0, lat + north * degrees)), lon + east * degrees)
     campaigns = build_book(
         [_fenced(lat, lon, radius_km)], Directory(("p",), ("s",), ("h",), (), (), ()), people_count=1

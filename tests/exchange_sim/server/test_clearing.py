@@ -68,7 +68,7 @@ PRICES = st.integers(1, 1000)
 def test_two_bidders_fare_as_in_the_simulated_market(ours: int, rival: int, floor: int, kind: int) -> None:
     """Without an increment and with ties to the first: the kernel of `exchange_sim.auction`, price by price."""
     key = np.uint64(1)
-    won, pays, earns = clear(kind, TIE_BIDDER, key, ours, floor, floor, rival, 0)
+    won, pays, earns = clear(kind, TIE_BIDDER, key, ours, floor, floor, rival, 0, 0)
     sound = [Offer(bid, floor, k) for k, bid in enumerate((ours, rival)) if bid >= floor]
     if not sound:
         assert (won, earns) == (False, 0)

@@ -21,7 +21,7 @@ def test_every_rule_and_every_pacing_plays() -> None:
     assert rules == {rule.split("_")[0] for rule in BIDS}
     pacings = [settings.get("pacing", "asap") for settings in CONTESTANTS.values()]
     named = {pacing if isinstance(pacing, str) else pacing.get("form", pacing["kind"]) for pacing in pacings}
-    assert named == {"asap", "even", "adaptive", "multiplicative", "pid"}
+    assert named == {"asap", "even", "adaptive", "multiplicative", "pid", "throttled", "shaped"}
     assert all(list(load(market).campaigns) == ["player"] for market in MARKETS)
 
 
@@ -48,7 +48,7 @@ def test_two_seeds_from_play_to_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     table = capsys.readouterr().out
     results, curves = pq.read_table(tmp_path / "contest.parquet"), pq.read_table(tmp_path / "contest-spend.parquet")
     entered = [(market, name) for market in MARKETS for name in CONTESTANTS if plays(name, market)]
-    assert results.num_rows == 2 * len(entered) == 80
+    assert results.num_rows == 2 * len(entered) == 98
     assert set(zip(results["market"].to_pylist(), results["contestant"].to_pylist(), strict=True)) == set(entered)
     assert all(0 < row["spend"] <= row["budget"] for row in results.to_pylist())
     assert curves.num_rows == 80 * 48

@@ -15,6 +15,7 @@ from bidder.core.book import IMPRESSION
 from bidder.core.codes import NO_CONSENT, REASONS
 from bidder.core.decide import decide
 from bidder.core.settle import buy, click, lose, tick
+from bidder.core.touch import touch
 from bidder.room import ensure_room
 from exchange_sim.outcomes import expose
 from exchange_sim.pending import PENDING
@@ -108,10 +109,11 @@ def play_apart(setting: Setting) -> tuple[list[tuple[int, int, int]], np.ndarray
                     lose(books[s], c)
                     continue
                 price = max(rival, floor, offers[1][0] if len(offers) > 1 else 0) if second_price else bid
-                buy(books[s], c, imps["person_ix"][0], slot, price, now_s)
+                person_ix, context = imps["person_ix"][0], touch(books[s], c, imps, 0)
+                buy(books[s], c, person_ix, context, price, now_s)
                 bought.append((int(opps["auction_ix"][0]), seats[s][c], price))
                 if expose(world, opps, 0, seats[s][c], pending, pending_size):
-                    click(books[s], c, slot)
+                    click(books[s], c, person_ix, context, now_s)
     reasons = np.zeros((len(names), len(REASONS)), np.int64)
     for members, tally in zip(seats, tallies, strict=True):
         reasons[members] = tally
