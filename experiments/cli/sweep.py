@@ -53,7 +53,7 @@ def sweep(
     files = {
         "sweep.csv": csv_of(points, outcomes, base.currency).encode(),
         "failures.txt": "".join(f"{line}\n" for line in failed).encode(),
-        "study.json": study_json(command, scenario_hash(base), answers),
+        "study.json": study_json(command, scenario_hash(base), {**answers, "currency": base.currency}),
     }
     write_study(folder, tables_of(points, outcomes), files, replace=True)
     if as_json:
