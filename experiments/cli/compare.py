@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ def compare(
     from experiments.compare.sides import changed, check_pairs, read_sides
     from experiments.report.plots import style
     from experiments.results.run_directory import run_path
-    from experiments.results.study_folder import study_json, write_study
+    from experiments.results.study_folder import command_line, study_json, write_study
     from experiments.results.tables import build_table
 
     sides = read_sides(runs)
@@ -34,7 +33,7 @@ def compare(
     rows, paired = rows_of(found, seeds), pairs(sides, seeds)
     with style.look():
         png = style.png_of(figure(found, sides[0].currency, len(seeds)))
-    command = " ".join(["bidlab compare", *(shlex.quote(str(path)) for path in runs)])
+    command = command_line("bidlab compare", *map(str, runs))
     answers = {"sides": [side.label for side in sides], "seeds": seeds}
     files = {"comparison.png": png, "study.json": study_json(command, "", answers)}
     tables = {

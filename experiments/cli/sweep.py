@@ -25,7 +25,7 @@ def sweep(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Run a scenario under many settings and seeds; give the same command again to go on after a stop."""
-    from experiments.results.study_folder import study_json, write_study
+    from experiments.results.study_folder import command_line, study_json, write_study
     from experiments.scenario.loader import scenario_hash
     from experiments.sweep.cell import Cell, Failure, Outcome, source_version
     from experiments.sweep.engine import compute
@@ -47,8 +47,7 @@ def sweep(
     outcomes: list[Outcome] = [p.cell if isinstance(p.cell, Failure) else next(results) for p in points]
     failed = failures(points, outcomes)
     folder = out / f"{base.name}-{_identity([scenario_hash(base), source_version(), vary, seeds])}"
-    command = " ".join(["bidlab sweep", scenario, *(f"--vary '{v}'" for v in vary or []), f"--seeds {seeds}"])
-    command += "".join(f" --set '{change}'" for change in overrides or [])
+    command = command_line("bidlab sweep", scenario, vary=vary, seeds=seeds, set=overrides)
     answers = {"cells": len(points), "failed": len(failed)}
     files = {
         "sweep.csv": csv_of(points, outcomes, base.currency).encode(),
