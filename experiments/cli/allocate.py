@@ -43,7 +43,7 @@ def allocate(
     from experiments.funds.allocate_output import figure, in_words, rows_of
     from experiments.report.plots import style
     from experiments.results.run_directory import run_path
-    from experiments.results.study_folder import study_json, write_study
+    from experiments.results.study_folder import command_line, study_json, write_study
     from experiments.results.tables import build_table
     from experiments.romi.curve import curve_of
     from experiments.romi.points import collect
@@ -83,12 +83,14 @@ def allocate(
             "spend": proof.spend._asdict(),
         },
     }
+    said = {"campaign": campaigns, "total": total, "goal": goal, "target": target, "bound": bounds, "points": points}
+    command = command_line("bidlab allocate", scenario, **said, seeds=seeds, fresh=fresh, set=overrides)
     with style.look():
         png = style.png_of(figure(allocation, proof, base.currency))
     files = {
         "allocation.png": png,
         "scenario.yaml": dump_yaml(planned(base, allocation.budgets)[0]).encode(),
-        "study.json": study_json(f"bidlab allocate {scenario} --total {total:g}", scenario_hash(base), answers),
+        "study.json": study_json(command, scenario_hash(base), answers),
     }
     table = build_table("allocation", {name: [row[name] for row in rows] for name in rows[0]})
     folder = write_study(run_path(out, f"allocate-{base.name}", datetime.now()), {"allocation": table}, files)

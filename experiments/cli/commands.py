@@ -16,6 +16,8 @@ def register(app: typer.Typer) -> None:
     from experiments.cli import audience_models, audience_study  # noqa: F401  their commands join those of `audience`
     from experiments.cli.allocate import allocate
     from experiments.cli.audience import audience
+    from experiments.cli.cite import cite
+    from experiments.cli.compare import compare
     from experiments.cli.exchange import page
     from experiments.cli.exchange import serve as serve_exchange
     from experiments.cli.explain import explain
@@ -42,6 +44,8 @@ def register(app: typer.Typer) -> None:
     app.command("reconcile")(_interruptible(reconcile))
     app.command("allocate")(_interruptible(allocate))
     app.command("sweep")(_interruptible(sweep))
+    app.command("compare")(_interruptible(compare))
+    app.command("cite")(_interruptible(cite))
     app.command("replay")(_interruptible(replay))
     market.command("ways")(_interruptible(ways))
     market.command("floors")(_interruptible(floors))

@@ -32,7 +32,7 @@ def forecast(
     from experiments.funds.forecast import forecast as look_ahead
     from experiments.report.plots import style
     from experiments.results.run_directory import run_path
-    from experiments.results.study_folder import study_json, write_study
+    from experiments.results.study_folder import command_line, study_json, write_study
     from experiments.results.tables import build_table
     from experiments.romi.question import BUDGET, ask
     from experiments.scenario.loader import load, scenario_hash
@@ -55,9 +55,8 @@ def forecast(
     table = build_table("forecast", {name: [row[name] for row in rows] for name in rows[0]})
     with style.look():
         png = style.png_of(figure(found))
-    command = f"bidlab forecast {scenario} --campaign {campaign} --seeds {seeds}" + (
-        f" --vary '{vary}'" if vary else ""
-    )
+    said = {"campaign": campaign, "vary": vary, "seeds": seeds, "set": overrides}
+    command = command_line("bidlab forecast", scenario, **said)
     files = {"forecast.png": png, "study.json": study_json(command, scenario_hash(base), {"rows": len(rows)})}
     path = run_path(out, f"forecast-{base.name}-{campaign}", datetime.now())
     folder = write_study(path, {"forecast": table}, files)

@@ -35,6 +35,7 @@ def romi(
     """Spend against incremental value: ROMI, marginal ROMI, optimum and break-even, with intervals."""
     from experiments.report import words
     from experiments.results.run_directory import run_path
+    from experiments.results.study_folder import command_line
     from experiments.romi.curve import answers, curve_of, in_words
     from experiments.romi.points import collect
     from experiments.romi.question import BUDGET, ask
@@ -54,9 +55,8 @@ def romi(
             raise StudyError(f"--vary {vary}: is not path=values; write for example bid.max=1:2:0.1")
         values = numbers(f"--vary {lever}=", text)
     question = ask(base, campaign, lever, values, seeds)
-    command = f"bidlab romi {scenario} --campaign {campaign} --seeds {seeds}"
-    command += f" --budgets {budgets}" if budgets else f" --vary '{vary}'" if vary else ""
-    command += "".join(f" --set '{change}'" for change in overrides or [])
+    said = {"campaign": campaign, "budgets": budgets, "vary": vary, "seeds": seeds, "set": overrides}
+    command = command_line("bidlab romi", scenario, **said)
     with cells_bar("romi", workers) as (on_cell, check):
         cells = question.cells()
         outcomes = compute(cells, store=Store(out / "cells"), workers=workers, on_cell=on_cell, check=check)

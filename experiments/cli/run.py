@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,11 +49,13 @@ def run(
         raise RunError(f"--bidder {bidder}: only the driver live asks a bidder at a URL; add --driver live")
     if bidder is not None and not bidder.startswith(("http://", "https://")):
         raise RunError(f"--bidder {bidder}: must begin with http:// or https://")
-    again = "" if bidder is None else f" --bidder {bidder}"
+    again = "" if bidder is None else f" --bidder {shlex.quote(bidder)}"
     path = run_path(out, plan.name, datetime.now())
     with RunDirectory(path) as directory:
         with held_interrupts() as check, _progress_bar(plan, check) as progress:
-            outcome = run_scenario(plan, f"bidlab run {path / 'scenario.yaml'}{again}", progress, bidder)
+            outcome = run_scenario(
+                plan, f"bidlab run {shlex.quote(str(path / 'scenario.yaml'))}{again}", progress, bidder
+            )
         directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
     for failure in failures(compile_plans(plan), outcome.tables):
         print(f"bidlab: {failure}", file=sys.stderr)

@@ -21,11 +21,14 @@ def sweep(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Change one setting in every cell.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds per combination, counted from the scenario's.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    dask: Annotated[
+        str | None, typer.Option("--dask", metavar="ADDRESS", help="A dask scheduler whose workers run the cells.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the cells and the sweeps.")] = Path("sweeps"),
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Run a scenario under many settings and seeds; give the same command again to go on after a stop."""
-    from experiments.results.study_folder import study_json, write_study
+    from experiments.results.study_folder import command_line, study_json, write_study
     from experiments.scenario.loader import scenario_hash
     from experiments.sweep.cell import Cell, Failure, Outcome, source_version
     from experiments.sweep.engine import compute
@@ -33,27 +36,28 @@ def sweep(
     from experiments.sweep.output import csv_of, failures, tables_of
     from experiments.sweep.store import Store
 
+    if dask is not None and workers > 1:
+        raise SweepError("--workers and --dask: processes here or workers of a scheduler, not both; leave one out")
     base = load_base(scenario, overrides or [])
     points = grid(base, vary or [], seeds)
     cells = [point.cell for point in points if isinstance(point.cell, Cell)]
     store, ran = Store(out / "cells"), [0]
-    with cells_bar("sweep", workers) as (on_cell, check):
+    with cells_bar("sweep", 2 if dask else workers) as (on_cell, check):
 
         def count(done: int, total: int, run: bool) -> None:
             ran[0] += run
             on_cell(done, total, run)
 
-        results = iter(compute(cells, store=store, workers=workers, on_cell=count, check=check))
+        results = iter(compute(cells, store=store, workers=workers, dask=dask, on_cell=count, check=check))
     outcomes: list[Outcome] = [p.cell if isinstance(p.cell, Failure) else next(results) for p in points]
     failed = failures(points, outcomes)
     folder = out / f"{base.name}-{_identity([scenario_hash(base), source_version(), vary, seeds])}"
-    command = " ".join(["bidlab sweep", scenario, *(f"--vary '{v}'" for v in vary or []), f"--seeds {seeds}"])
-    command += "".join(f" --set '{change}'" for change in overrides or [])
+    command = command_line("bidlab sweep", scenario, vary=vary, seeds=seeds, set=overrides)
     answers = {"cells": len(points), "failed": len(failed)}
     files = {
         "sweep.csv": csv_of(points, outcomes, base.currency).encode(),
         "failures.txt": "".join(f"{line}\n" for line in failed).encode(),
-        "study.json": study_json(command, scenario_hash(base), answers),
+        "study.json": study_json(command, scenario_hash(base), {**answers, "currency": base.currency}),
     }
     write_study(folder, tables_of(points, outcomes), files, replace=True)
     if as_json:

@@ -217,6 +217,45 @@ STUDIES: dict[str, Table] = {
             Column("marginal_romi_after", F64, "", "ROMI of one more unit; null without spend"),
         ),
     ),
+    "comparison": Table(
+        "a measure of a campaign on a side",
+        (
+            Column("side", ID, "", "what is compared: folder of the run, or settings of the sweep"),
+            Column("against", ID, "", "what with: the side given first"),
+            Column("campaign_id", ID, "", "campaign; * for all together"),
+            Column(
+                "measure",
+                ID,
+                "",
+                "spend (media and bought data), impressions, clicks, reach, credited_conversions, conversions, "
+                "credited_value, value, profit, cpm, romi; conversions, value, profit and romi are what was caused",
+            ),
+            Column("seeds", I64, "", "how many pairs of runs under the same seed"),
+            Column("before", F64, "", "mean on the side given first (money: currency); null: a ratio of nothing"),
+            Column("after", F64, "", "mean on this side; null: a ratio of nothing"),
+            *_band("difference", "", "after less before, mean over the pairs; null where one of them is"),
+            Column(
+                "variance_cut",
+                F64,
+                "",
+                "variance of the difference with independent seeds over that of the pairs; null for ratios, with one "
+                "pair, and when every pair differs by the same",
+            ),
+        ),
+    ),
+    "comparison_pairs": Table(
+        "a measure of a campaign on a side under a seed",
+        (
+            Column("side", ID, "", "what is compared"),
+            Column("against", ID, "", "what with: the side given first"),
+            Column("campaign_id", ID, "", "campaign; * for all together"),
+            Column("measure", ID, "", "as in comparison, ratios aside"),
+            Column("seed", I64, "", "seed of both runs"),
+            Column("before", F64, "", "on the side given first (money: currency)"),
+            Column("after", F64, "", "on this side"),
+            Column("difference", F64, "", "after less before"),
+        ),
+    ),
     "experiments": Table(
         "a repeat of an experiment",
         (
@@ -249,6 +288,8 @@ STUDIES_NULLABLE = frozenset(
         *(("forecast", name) for name in ("mean", "low", "high")),
         *(("accounts", name) for name in ("frequency", "cpa", "credited_roas", "truth_iroas", "truth_romi")),
         ("customers", "truth_romi"),
+        *(("comparison", name) for name in ("before", "after", "variance_cut")),
+        *(("comparison", f"difference{end}") for end in ("", "_low", "_high")),
         ("allocation", "marginal_romi_after"),
         *(("experiments", name) for name in ("estimate", "low", "high", "forgone")),
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,16 @@ import pyarrow as pa
 from experiments.errors import StudyError
 from experiments.results.manifest import now_utc, versions
 from experiments.results.tables import write_parquet
+
+
+def command_line(command: str, *words: str, **options: Any) -> str:
+    """What a person types: *words*, then options that are set (a list: once for each), quoted for a shell."""
+    said = [command, *(shlex.quote(word) for word in words)]
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            text = f"{one:.15g}" if isinstance(one, float) else str(one)
+            said += [f"--{name}", shlex.quote(text)]
+    return " ".join(said)
 
 
 def study_json(command: str, scenario_hash: str, answers: Mapping[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 
+Samples = NDArray[np.float64]
+
 
 class Band(NamedTuple):
     """An estimate and its interval."""
@@ -50,6 +52,15 @@ def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> Band:
         return UNKNOWN
     value = float(above.mean()) / size
     return _around(value, value + (above - value * below) / size)
+
+
+def ratio_difference(above: Samples, below: Samples, new_above: Samples, new_below: Samples) -> Band:
+    """The second ratio less the first, all four by the same seeds; unknown when one of them is."""
+    old, new = ratio(above, below).mean, ratio(new_above, new_below).mean
+    if old is None or new is None:
+        return UNKNOWN
+    moved = (new_above - new * new_below) / float(new_below.mean()) - (above - old * below) / float(below.mean())
+    return _around(new - old, moved)
 
 
 def romi(gross: NDArray[np.float64], spend: NDArray[np.float64]) -> Band:

@@ -17,7 +17,7 @@ from experiments.scenario.loader import scenario_hash
 from experiments.scenario.models import Scenario
 
 PACKAGES = ("openrtb", "dmp", "bidder", "exchange_sim", "experiments")
-SAID_ONLY = ("cli", "report", "romi", "funds", "measure")
+SAID_ONLY = ("cli", "report", "romi", "funds", "measure", "compare")
 """Folders of `experiments` that read results and make none; the tables of a study name them in its manifest."""
 
 

@@ -18,13 +18,14 @@ def compute(
     *,
     store: Store | None = None,
     workers: int = 1,
+    dask: str | None = None,
     on_cell: OnCell | None = None,
     check: Callable[[], None] | None = None,
 ) -> list[Outcome]:
     """What came of each of *cells*, in their order: the same whatever *workers* and whatever was kept before.
 
-    With one worker everything runs in this process. *check* is called often and may raise (Ctrl-C); cells finished by
-    then are kept.
+    With one worker everything runs in this process; with *dask*, a scheduler's address, on its workers. *check* is
+    called often and may raise (Ctrl-C); cells finished by then are kept.
     """
     found: list[Outcome | None] = [None if store is None else store.get(cell) for cell in cells]
     done = 0
@@ -35,8 +36,7 @@ def compute(
                 on_cell(done, len(cells), False)
     missing = [number for number, outcome in enumerate(found) if outcome is None]
     wanted = [cells[number] for number in missing]
-    running = _here(wanted, check) if workers <= 1 or len(wanted) <= 1 else in_processes(wanted, workers)
-    for position, outcome in running:
+    for position, outcome in _running(wanted, workers, dask, check):
         if check:
             check()
         number = missing[position]
@@ -47,6 +47,16 @@ def compute(
         if on_cell:
             on_cell(done, len(cells), True)
     return [outcome for outcome in found if outcome is not None]
+
+
+def _running(
+    cells: Sequence[Cell], workers: int, dask: str | None, check: Callable[[], None] | None
+) -> Iterator[tuple[int, Outcome]]:
+    if dask is not None and cells:
+        from experiments.sweep.cluster import on_cluster
+
+        return on_cluster(cells, dask)
+    return _here(cells, check) if workers <= 1 or len(cells) <= 1 else in_processes(cells, workers)
 
 
 def _here(cells: Sequence[Cell], check: Callable[[], None] | None) -> Iterator[tuple[int, Outcome]]:

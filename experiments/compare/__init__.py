@@ -1,0 +1,1 @@
+"""Comparisons of finished runs: pairs of the same seed, their differences, and intervals over the pairs."""
