@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from tests.crash.series import children
 from tests.experiments.test_serve_command import REQUEST, call
 
 TOKEN = "0123456789abcdef"
+PEOPLE = itertools.count()
 SCENARIO = Path(__file__).parents[2] / "experiments/scenario/shipped/learning.yaml"
 
 
@@ -61,8 +63,9 @@ def order(url: str, method: str = "POST") -> tuple[int, str]:
 def prices(url: str, count: int = 20) -> set[float | None]:
     """What a number of requests, each on a connection of its own, are answered with."""
     found = set()
-    for k in range(count):
-        status, body = call(f"{url}/openrtb2/bid", json.dumps({**REQUEST, "user": {"id": f"p{k}"}}).encode())
+    for _ in range(count):
+        user = {"id": f"p{next(PEOPLE) % 500}"}  # somebody else each time: bids in flight count against caps
+        status, body = call(f"{url}/openrtb2/bid", json.dumps({**REQUEST, "user": user}).encode())
         found.add(json.loads(body)["seatbid"][0]["bid"][0]["price"] if status == 200 else None)
     return found - {None} or found
 
@@ -77,7 +80,15 @@ def wait(until: Callable[[], bool]) -> None:
 
 def settled(url: str, wanted: set[float | None]) -> None:
     """Wait until every worker answers so."""
-    wait(lambda: prices(url) == wanted)
+    end_s = time.monotonic() + 20
+    while (found := prices(url)) != wanted:
+        assert time.monotonic() < end_s, found
+
+
+def paused(url: str) -> list[str]:
+    """What each worker says of the campaign: "1" paused, "0" not."""
+    lines = order(f"{url}/metrics", "GET")[1].splitlines()
+    return [line.split()[-1] for line in lines if line.startswith("bidlab_campaign_paused{") and '"awareness"' in line]
 
 
 async def traffic(url: str, seconds: float) -> Counter[int | str]:
@@ -126,7 +137,7 @@ def test_campaigns_change_under_load_and_no_request_is_dropped(tmp_path: Path) -
         status, text = order(f"{url}/admin/reload")
         assert status == 409
         assert "campaigns.awareness.bid" in text
-        assert prices(url) == {1.25}
+        settled(url, {1.25})
         file.write_text(good.replace("price: 1.25", "price: 1.0"), "utf-8")
         assert order(f"{url}/admin/reload") == (204, "")
         settled(url, {1.0})
@@ -137,8 +148,10 @@ def test_campaigns_change_under_load_and_no_request_is_dropped(tmp_path: Path) -
         wait(lambda: 'bidlab_draining{worker="3"} 0' in order(f"{url}/metrics", "GET")[1])
         settled(url, {1.0})
         assert order(f"{url}/admin/pause?campaign=awareness") == (204, "")
+        wait(lambda: paused(url) == ["1", "1"])
         settled(url, {None})
         assert order(f"{url}/admin/resume?campaign=awareness") == (204, "")
+        wait(lambda: paused(url) == ["0", "0"])
         settled(url, {1.0})
         told = [line for line in order(f"{url}/metrics", "GET")[1].splitlines() if "bidlab_draining{" in line]
         assert len(told) == 2
