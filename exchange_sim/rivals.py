@@ -36,7 +36,8 @@ def tabulate(
     """float64[K, KNOTS + 1]: R of each group of lognormal rivals at the knots; the others need no table."""
     knots = np.zeros((len(rivals), KNOTS + 1))
     for k in range(len(rivals)):
-        if distributions["kind"][rivals["distribution_ix"][k]] == LOGNORMAL:
+        bids = rivals["kind"][k] != NO_RIVALS
+        if bids and distributions["kind"][rivals["distribution_ix"][k]] == LOGNORMAL:
             for i in range(1, KNOTS):
                 knots[k, i] = _exact(rivals, k, distributions, tables, i / KNOTS)
     return knots
