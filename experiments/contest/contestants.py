@@ -1,7 +1,7 @@
 """Who plays: each rule without pacing, each pacing under the truthful rule, and two pairs.
 
 Parameters are fixed beforehand. Settings as a scenario's campaign has them. Rules that follow a predicted rate have
-nothing to follow where values are private, and sit that market out.
+nothing to follow where values are private, nor may random bids stand for them: they sit that market out.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "ortb2, adaptive": {"bid": {"kind": "ortb2", "c": 1.0, "rate_per_cpm": 0.03}, "pacing": ADAPTIVE},
     "shaded, adaptive": {"bid": SHADED, "pacing": ADAPTIVE},
 }
-FOLLOW_A_RATE = ("linear", "mcpc", "ortb1", "ortb2", "ortb2, adaptive")
+NOT_FOR_PRIVATE_VALUES = ("random", "linear", "mcpc", "ortb1", "ortb2", "ortb2, adaptive")
 
 
 def plays(contestant: str, market: str) -> bool:
     """Whether the contestant has anything to go by in the market."""
-    return not (market.startswith("values") and contestant in FOLLOW_A_RATE)
+    return not (market.startswith("values") and contestant in NOT_FOR_PRIVATE_VALUES)
