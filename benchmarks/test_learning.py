@@ -48,7 +48,7 @@ def test_all_learning_and_pacing(benchmark: Any) -> None:
     assert len(ledger.exposures) > 150_000
     assert book.campaigns["spent_nanos"].sum() == ledger.exposures["price_nanos"].sum()
     assert book.learners[:, HEARD_CLICKS].sum() > 40
-    assert book.learners[:, HEARD_PURCHASES].sum() > 50
+    assert book.learners[:, HEARD_PURCHASES].sum() > 40
     assert (book.weights[:, N] > 0).sum() > 200
     if benchmark.stats:
         benchmark.extra_info["auctions_per_s"] = round(ledger.auctions / benchmark.stats.stats.min)
