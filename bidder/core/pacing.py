@@ -198,6 +198,23 @@ def _throttle_tick(book: Book, campaign_ix: int, now_s: float) -> None:
 
 
 @kernel
+def _correct(campaigns: NDArray[np.void], campaign_ix: int, error: float) -> float:
+    """What the campaign's gains make of *error*, which is remembered."""
+    integral = min(max(campaigns["pid_integral"][campaign_ix] + error, -MOST_INTEGRAL), MOST_INTEGRAL)
+    change = pid_change(
+        campaigns["pid_p"][campaign_ix],
+        campaigns["pid_i"][campaign_ix],
+        campaigns["pid_d"][campaign_ix],
+        error,
+        integral,
+        campaigns["pid_error"][campaign_ix],
+    )
+    campaigns["pid_integral"][campaign_ix] = integral
+    campaigns["pid_error"][campaign_ix] = error
+    return change
+
+
+@kernel
 def _ecpc_tick(campaigns: NDArray[np.void], campaign_ix: int) -> None:
     """Multiplier exp(kp e + ki sum e + kd de), e = 1 - cost per outcome so far / target.
 
@@ -208,17 +225,7 @@ def _ecpc_tick(campaigns: NDArray[np.void], campaign_ix: int) -> None:
     outcomes = campaigns["conversions"][campaign_ix] if bought else campaigns["clicks"][campaign_ix]
     cost = (campaigns["spent_nanos"][campaign_ix] + target) / (outcomes + 1.0)
     error = max(1.0 - cost / target, -WORST_ERROR)
-    integral = min(max(campaigns["pid_integral"][campaign_ix] + error, -MOST_INTEGRAL), MOST_INTEGRAL)
-    push = pid_change(
-        campaigns["pid_p"][campaign_ix],
-        campaigns["pid_i"][campaign_ix],
-        campaigns["pid_d"][campaign_ix],
-        error,
-        integral,
-        campaigns["pid_error"][campaign_ix],
-    )
-    campaigns["pid_integral"][campaign_ix] = integral
-    campaigns["pid_error"][campaign_ix] = error
+    push = _correct(campaigns, campaign_ix, error)
     multiplier = math.exp(min(max(push, -MOST_PUSH), MOST_PUSH))
     campaigns["multiplier"][campaign_ix] = min(multiplier, campaigns["pace_highest"][campaign_ix])
 
@@ -236,16 +243,6 @@ def _pid_tick(book: Book, campaign_ix: int, now_s: float) -> None:
         return
     spend_nanos = float(campaigns["spent_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
     error = max(1.0 - spend_nanos / target_nanos, -WORST_ERROR)
-    integral = min(max(campaigns["pid_integral"][campaign_ix] + error, -MOST_INTEGRAL), MOST_INTEGRAL)
-    change = pid_change(
-        campaigns["pid_p"][campaign_ix],
-        campaigns["pid_i"][campaign_ix],
-        campaigns["pid_d"][campaign_ix],
-        error,
-        integral,
-        campaigns["pid_error"][campaign_ix],
-    )
-    campaigns["pid_integral"][campaign_ix] = integral
-    campaigns["pid_error"][campaign_ix] = error
+    change = _correct(campaigns, campaign_ix, error)
     multiplier = campaigns["multiplier"][campaign_ix] + change
     campaigns["multiplier"][campaign_ix] = min(max(multiplier, 0.0), campaigns["pace_highest"][campaign_ix])
