@@ -26,7 +26,7 @@ from bidder.creatives import Shelf
 from bidder.markup.press import Press
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fit, general
-from bidder.reservations import Made, Reservations, State
+from bidder.reservations import Answered, Made, Reservations, State
 from bidder.room import ensure_room
 from bidder.tally import Counts, Heard, Spend
 from openrtb.codes import NoBidReason
@@ -62,6 +62,7 @@ class Desk:
         seat: str = "bidlab",
         vendor_id: int | None = None,
         bid_prefix: str = "",
+        skips_duplicates: bool = False,
     ) -> None:
         self._made_with: dict[str, Any] = {
             "clock": clock,
@@ -70,12 +71,14 @@ class Desk:
             "seat": seat,
             "vendor_id": vendor_id,
             "bid_prefix": bid_prefix,
+            "skips_duplicates": skips_duplicates,
         }
         self._directory = directory
         self.book = book
         self.horizon_s = math.inf
         """No reservation is given up beyond this moment: up to it everything billed elsewhere is known here."""
         self._bid_prefix = bid_prefix
+        self._answered = Answered(reservation_s) if skips_duplicates else None
         self.counts = Counts()
         self.reasons = np.zeros((len(plans), len(REASONS)), np.int64)
         """int64[C, reasons]: why each campaign did not bid; targeted requests only."""
@@ -110,10 +113,11 @@ class Desk:
     def adopt(self, book: Book, plans: Sequence[CampaignPlan]) -> None:
         """Go on with *book*, made by `bidder.reload.carry_over` for *plans*; what is under way goes on too."""
         kept = self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids
-        reasons = self.reasons
+        reasons, answered = self.reasons, self._answered
         self.__dict__.pop("_book_spend", None)
         Desk.__init__(self, book, plans, self._directory, self._audience, **self._made_with)
         self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids = kept
+        self._answered = answered
         self.reasons[: len(reasons)] = reasons
 
     async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
@@ -131,6 +135,9 @@ class Desk:
         self.counts.requests += 1
         bids: list[Bid] = []
         problems: list[str] = []
+        tid = None if self._answered is None or request.source is None else request.source.tid
+        if tid is not None and self._answered is not None and self._answered.knows(tid, now_s):
+            return self._skip(request)
         shown, ruled = general(self.shelf, request, self.currency, self.seat, self.shelf.all, self.ruled)
         furthest = _NOTHING if ruled is None else ruled.nbr
         broken = not request.imp
@@ -149,6 +156,8 @@ class Desk:
                 bids.append(bid)
         if bids:
             response = self.codec.response(request, bids)
+            if tid is not None and self._answered is not None and request.test != 1:
+                self._answered.note(tid, now_s)
         elif broken:
             self.counts.invalid += 1
             response = self.codec.refusal(request, NoBidReason.INVALID_REQUEST)
@@ -157,6 +166,13 @@ class Desk:
         if response.nbr is not None:
             self.no_bids[response.nbr] = self.no_bids.get(response.nbr, 0) + 1
         return replace(response, ext=ResponseExt(problems)) if problems else response
+
+    def _skip(self, request: BidRequest) -> BidResponse:
+        """No bid for an impression already bid for through another exchange."""
+        self.ruled[Ruled.DUPLICATE] += 1
+        nbr = Ruled.DUPLICATE.nbr
+        self.no_bids[nbr] = self.no_bids.get(nbr, 0) + 1
+        return self.codec.refusal(request, nbr)
 
     def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
         """The native request of an impression that has one; a broken one is no way to answer and noted as a problem."""

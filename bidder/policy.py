@@ -54,6 +54,8 @@ class Ruled(IntEnum):
     """`battr`."""
     ASSETS = 15
     """A native asset that is required and that we have nothing for."""
+    DUPLICATE = 16
+    """The impression is one we have bid for already, through another exchange."""
 
     @property
     def nbr(self) -> int:

@@ -71,3 +71,25 @@ class Reservations:
         known = self._known
         while known and known[0][0] + self._remember_s <= now_s:
             del self._made[known.popleft()[1]]
+
+
+class Answered:
+    """Impressions bid for in the last *remember_s* seconds, by transaction id: what several exchanges offer is one."""
+
+    def __init__(self, remember_s: float) -> None:
+        self._remember_s = remember_s
+        self._known: dict[str, float] = {}
+
+    def note(self, tid: str, now_s: float) -> None:
+        """A bid was made."""
+        self._known[tid] = now_s
+
+    def knows(self, tid: str, now_s: float) -> bool:
+        """Whether one was made lately."""
+        known = self._known
+        while known:
+            oldest = next(iter(known))
+            if known[oldest] + self._remember_s > now_s:
+                break
+            del known[oldest]
+        return tid in known

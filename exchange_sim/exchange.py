@@ -6,7 +6,7 @@ and where results are recorded, is handed in. Times in s, delays in ms, prices o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +16,7 @@ import simpy
 from exchange_sim.cable import REQUEST, RESPONSE, Delay, Wire, send
 from exchange_sim.requests import Arrivals, RequestMaker
 from openrtb.codes import LossReason
-from openrtb.messages import Bid, BidResponse
+from openrtb.messages import Bid, BidRequest, BidResponse
 from openrtb.money import nanos_to_cpm
 from openrtb.notices import Billing, Click, Loss, Notice
 
@@ -57,6 +57,12 @@ class Market(Protocol):
     def clear(self, arrivals: Arrivals, i: int, response: BidResponse | None, bid: Bid | None) -> Sale:
         """Settle opportunity *i*; response None: nothing came before `tmax`."""
 
+    def offer_paths(self, arrivals: Arrivals, i: int) -> int:
+        """Settle how opportunity *i* is offered in several exchanges; returns in how many, 0: by `offer` alone."""
+
+    def clear_paths(self, arrivals: Arrivals, i: int, responses: Sequence[BidResponse | None]) -> list[Sale]:
+        """Settle opportunity *i* in all of them; None: nothing came before `tmax`."""
+
     def billed(self, sale: Sale, heard: Any) -> None:
         """The bidder has taken in a billing notice, in its own words."""
 
@@ -74,29 +80,30 @@ class Exchange(NamedTuple):
 class Auction:
     """One request's life. `run` is the process; the other methods are called as messages arrive."""
 
-    __slots__ = ("_answer", "_arrivals", "_arrived", "_exchange", "_i", "_on_its_way", "_received_s", "_request_ms")
+    __slots__ = ("_arrivals", "_exchange", "_i", "_on_its_way", "_received_s", "_request_ms", "answer", "arrived")
 
     def __init__(self, exchange: Exchange, arrivals: Arrivals, i: int) -> None:
         self._exchange = exchange
         self._arrivals = arrivals
         self._i = i
-        self._answer: BidResponse | None = None
-        self._arrived: simpy.Event | None = None
+        self.answer: BidResponse | None = None
+        self.arrived: simpy.Event | None = None
         self._on_its_way = False
 
     def run(self) -> Generator[simpy.Event, Any, None]:
         """The SimPy process."""
         exchange = self._exchange
         exchange.market.offer(self._arrivals, self._i)
-        self._request_ms = self._delay_ms(exchange.wire.request, REQUEST)
-        send(exchange.env, self._request_ms, self._deliver)
-        if self._answer is None:
-            self._arrived = exchange.env.event()
-            send(exchange.env, exchange.wire.tmax_ms, self._give_up)
-            yield self._arrived
-        response = self._answer
-        bid = response.seatbid[0].bid[0] if response is not None and response.seatbid else None
-        sale = exchange.market.clear(self._arrivals, self._i, response, bid)
+        self.ask()
+        if self.arrived is not None:
+            yield self.arrived
+        response = self.answer
+        bid = bid_in(response)
+        self.tell(exchange.market.clear(self._arrivals, self._i, response, bid), bid)
+
+    def tell(self, sale: Sale, bid: Bid | None) -> None:
+        """Say to its bidder what became of a bid."""
+        exchange = self._exchange
         if bid is None:
             return
         if not sale.won:
@@ -105,6 +112,18 @@ class Auction:
         self._notify(Billing(bid.id, nanos_to_cpm(sale.price_nanos)), partial(exchange.market.billed, sale))
         if sale.clicked:
             exchange.bidder.notice(Click(bid.id), _ignore)
+
+    def ask(self) -> None:
+        """Send the request; unless the answer is there at once, `arrived` happens when it is, or at `tmax`."""
+        exchange = self._exchange
+        self._request_ms = self._delay_ms(exchange.wire.request, REQUEST)
+        send(exchange.env, self._request_ms, self._deliver)
+        if self.answer is None:
+            self.arrived = exchange.env.event()
+            send(exchange.env, exchange.wire.tmax_ms, self._give_up)
+
+    def _make(self) -> BidRequest:
+        return self._exchange.requests.make(self._arrivals, self._i)
 
     def _delay_ms(self, delay: Delay, kind: int) -> float:
         fixed_ms = delay.fixed_ms
@@ -118,29 +137,29 @@ class Auction:
         """The request reaches the bidder."""
         exchange = self._exchange
         self._received_s = exchange.env.now
-        exchange.bidder.bid(exchange.requests.make(self._arrivals, self._i), self._send_answer)
+        exchange.bidder.bid(self._make(), self._send_answer)
 
     def _send_answer(self, response: BidResponse) -> None:
         """The bidder has answered: whether that is in time follows from the delays alone, without rounding."""
         exchange = self._exchange
         response_ms = self._delay_ms(exchange.wire.response, RESPONSE)
         thinking_ms = (exchange.env.now - self._received_s) * 1000.0
-        over = self._arrived is not None and self._arrived.triggered
+        over = self.arrived is not None and self.arrived.triggered
         self._on_its_way = not over and self._request_ms + response_ms + thinking_ms <= exchange.wire.tmax_ms
         exchange.market.answered(response, not self._on_its_way)
         if self._on_its_way:
             send(exchange.env, response_ms, partial(self._receive, response))
 
     def _receive(self, response: BidResponse) -> None:
-        self._answer = response
-        if self._arrived is not None:
-            self._arrived.succeed()
+        self.answer = response
+        if self.arrived is not None:
+            self.arrived.succeed()
 
     def _give_up(self) -> None:
         """`tmax` is over."""
         if not self._on_its_way:
-            assert self._arrived is not None
-            self._arrived.succeed()
+            assert self.arrived is not None
+            self.arrived.succeed()
 
     def _notify(self, notice: Notice, then: Callable[[Any], None]) -> None:
         exchange = self._exchange
@@ -150,6 +169,11 @@ class Auction:
             delays_ms = exchange.wire.notice_delays_ms(self._key())
         for delay_ms in delays_ms:
             send(exchange.env, delay_ms, partial(exchange.bidder.notice, notice, then))
+
+
+def bid_in(response: BidResponse | None) -> Bid | None:
+    """The bid in an answer to a request with one impression."""
+    return response.seatbid[0].bid[0] if response is not None and response.seatbid else None
 
 
 def start(env: simpy.Environment, process: Generator[simpy.Event, Any, None]) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange_sim.selling.header import path_request_no
 from exchange_sim.selling.rules import TERMS
 from exchange_sim.world import DEVICES, FIRST_PRICE, World
 from openrtb.codes import AuctionType, DeviceType, LocationType
@@ -76,6 +77,8 @@ class SlotCard:
     floor_nanos: int
     deal_id: str | None
     deal_floor_nanos: int
+    exchange: str = EXCHANGE_DOMAIN
+    """Who the supply chain says sells."""
     resold: bool = False
     """Whether a network offers it as its own."""
     blocked: tuple[str, ...] = ()
@@ -98,6 +101,8 @@ class Arrivals:
         self.opps = opps
         self.terms: NDArray[np.void] = np.zeros(len(opps), TERMS)
         """TERMS[n]: how each is offered; filled when it is."""
+        self.path_terms: dict[int, NDArray[np.void]] = {}
+        """TERMS[paths] of each that is being sold by header bidding."""
         self.auction_ix: list[int] = opps["auction_ix"].tolist()
         self.time_s: list[float] = opps["time_s"].tolist()
         self.cookie_ix: list[int] = opps["cookie_ix"].tolist()
@@ -138,7 +143,9 @@ class RequestMaker:
         self._user_id = user_id
         self._with_position = world.with_position == 1
         self._places = places
-        self._at = int(AuctionType.FIRST_PRICE if world.auction_kind == FIRST_PRICE else AuctionType.SECOND_PRICE_PLUS)
+        paths = world.selling.paths
+        kinds = paths["auction_kind"].tolist() if len(paths) else [world.auction_kind] * len(cards)
+        self._at = [int(AuctionType.FIRST_PRICE if k == FIRST_PRICE else AuctionType.SECOND_PRICE_PLUS) for k in kinds]
         self._tmax = int(tmax_ms)
         self._cur = [currency]
         self._regs = Regs(gdpr=1)
@@ -167,6 +174,18 @@ class RequestMaker:
             imps = self._imps[slot_ix]
         else:
             slot_ix, imps = self._offered(arrivals.terms[i])
+        return self._request(arrivals, i, str(arrivals.auction_ix[i]), slot_ix, imps, self._sources[slot_ix])
+
+    def make_path(self, arrivals: Arrivals, i: int, path: int) -> BidRequest:
+        """The request for opportunity *i* on one path of header bidding; `source.tid` tells that they are the same."""
+        slot_ix, imps = self._offered(arrivals.path_terms[i][path])
+        auction_ix = arrivals.auction_ix[i]
+        source = Source(tid=str(auction_ix), schain=self._sources[slot_ix].schain)
+        return self._request(arrivals, i, str(path_request_no(auction_ix, path)), slot_ix, imps, source)
+
+    def _request(
+        self, arrivals: Arrivals, i: int, request_id: str, slot_ix: int, imps: list[Imp], source: Source
+    ) -> BidRequest:
         if arrivals.signals:
             imps = [_with_values(imps[0], self._formats[slot_ix], arrivals.signals[i])]
         device = self._devices[arrivals.device_ix[i]][arrivals.place_ix[i]]
@@ -176,17 +195,17 @@ class RequestMaker:
             if self._with_position:
                 device = self._located(arrivals, i)
         return BidRequest(
-            str(arrivals.auction_ix[i]),
+            request_id,
             imps,
             self._sites[slot_ix],
             self._apps[slot_ix],
             device,
             user,
-            self._at,
+            self._at[slot_ix],
             self._tmax,
             self._cur,
             self._regs,
-            source=self._sources[slot_ix],
+            source=source,
             badv=self._blocked[slot_ix],
         )
 
@@ -218,7 +237,7 @@ class RequestMaker:
 
 def _source(card: SlotCard) -> Source:
     """The chain of sellers: the publisher's account with the exchange, or the network's, which does not say whose."""
-    node = SupplyNode(EXCHANGE_DOMAIN, card.publisher_id, 1)
+    node = SupplyNode(card.exchange, card.publisher_id, 1)
     return Source(schain=SupplyChain(0 if card.resold else 1, [node], "1.0"))
 
 

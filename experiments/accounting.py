@@ -148,7 +148,7 @@ def _reasons(ledger: Ledger, names: list[str]) -> Columns:
     kinds = (*REASONS[:BID], "timed_out", "outbid", "won")
     results = ledger.tallies.results[:, [RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON]]
     counts = np.concatenate([ledger.tallies.reasons[:, :BID], results], axis=1)
-    counts[:, NOT_TARGETED] += ledger.auctions - counts.sum(axis=1)
+    counts[:, NOT_TARGETED] += ledger.tallies.fates.sum() - counts.sum(axis=1)
     return {
         "campaign_id": Codes(np.repeat(np.arange(len(names)), len(kinds)), names),
         "reason": Codes(np.tile(np.arange(len(kinds)), len(names)), kinds),

@@ -144,12 +144,14 @@ def _slots(scenario: Scenario) -> NDArray[np.void]:
     for s, offered in enumerate(offers):
         seller = scenario.networks[offered.owner] if offered.resold else scenario.publishers[offered.owner]
         weights.append(0.0)
-        if not offered.resold:
+        if not offered.resold and not offered.exchange:
             publisher = scenario.publishers[offered.owner]
             weights[-1] = publisher.share * offered.slot.share / sum(other.share for other in publisher.slots.values())
         rows["publisher_ix"][s] = sellers.index(offered.owner)
         rows["format_ix"][s] = FORMATS.index(offered.slot.format)
-        rows["rivals_ix"][s] = rivals.index(seller.rivals) if seller.rivals else 0
+        exchange = scenario.exchanges.get(offered.exchange)
+        group = (exchange.rivals if exchange else None) or seller.rivals
+        rows["rivals_ix"][s] = rivals.index(group) if group else 0
         rows["floor_nanos"][s] = cpm_to_nanos(offered.slot.floor)
         rows["deal_ix"][s] = -1
         for d, deal in enumerate(scenario.deals.values()):

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange_sim.selling.header import FEE_PARTS
 from exchange_sim.selling.reserve import lognormal_reserve, new_reserves, uniform_reserve
-from exchange_sim.selling.rules import DEAL, DEAL_KINDS, OUR_FLOOR, RIVALS_FLOOR, SOFT_FLOOR, Selling
+from exchange_sim.selling.rules import DEAL, DEAL_KINDS, OUR_FLOOR, PATH, RIVALS_FLOOR, SOFT_FLOOR, Selling
+from exchange_sim.world import FIRST_PRICE, SECOND_PRICE
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import Uniform
 from experiments.scenario.selling import AdaptiveReserve, Deal, FloorRule, MyersonReserve, Slot
@@ -24,17 +26,30 @@ class Offered(NamedTuple):
     name: str
     slot: Slot
     resold: bool
+    exchange: str = ""
+    """The exchange it is offered in; empty: the scenario's own."""
+
+    @property
+    def label(self) -> str:
+        """What tells it from the seller's other slots."""
+        return f"{self.name}@{self.exchange}" if self.exchange else self.name
 
 
 def offered_slots(scenario: Scenario) -> list[Offered]:
-    """Every slot in index order: the publishers', then the networks'."""
+    """Every slot in index order: the publishers', the networks', and the publishers' again in each further exchange."""
     own = [
         Offered(p, name, slot, False) for p, body in scenario.publishers.items() for name, slot in body.slots.items()
     ]
     resold = [
         Offered(n, name, slot, True) for n, body in scenario.networks.items() for name, slot in body.slots.items()
     ]
-    return own + resold
+    again = [
+        Offered(p, name, slot, False, exchange)
+        for p, body in scenario.publishers.items()
+        for name, slot in body.slots.items()
+        for exchange in body.header
+    ]
+    return own + resold + again
 
 
 def seller_names(scenario: Scenario) -> list[str]:
@@ -58,13 +73,15 @@ def masked_slots(scenario: Scenario) -> list[str]:
     for offered in offered_slots(scenario):
         count[offered.owner] += 1
         mask = known_as[offered.owner]
-        told.append(f"{mask}/{offered.name if mask == offered.owner else f'slot-{count[offered.owner]}'}")
+        told.append(f"{mask}/{offered.label if mask == offered.owner else f'slot-{count[offered.owner]}'}")
     return told
 
 
 def covers(deal: Deal, offered: Offered) -> bool:
     """Whether a deal is about this slot."""
-    return not offered.resold and deal.publisher == offered.owner and (deal.slots is None or offered.name in deal.slots)
+    if offered.resold or offered.exchange:
+        return False
+    return deal.publisher == offered.owner and (deal.slots is None or offered.name in deal.slots)
 
 
 def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.void]) -> Selling:
@@ -87,14 +104,16 @@ def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.voi
             slots["reserve_ix"][s] = len(learned)
             learned.append((s, reserve.explore, 0.5 ** (1.0 / reserve.half_life_ticks)))
         seller = scenario.networks[offered.owner] if offered.resold else scenario.publishers[offered.owner]
+        header = not offered.resold and bool(scenario.publishers[offered.owner].header)
         slots["rival_scale"][s] = 1.0 - seller.discount
         _resell(scenario, offered, offers, slots, s)
         tiered = len(own) > 1 or any(kinds[d] > 1 for d in own)
         rules = not offered.resold and bool(scenario.publishers[offered.owner].floor_rules)
-        special = tiered or rules or offered.slot.soft_floor > 0 or reserve is not None or seller.discount > 0
+        special = header or tiered or rules or offered.slot.soft_floor > 0 or reserve is not None or seller.discount > 0
         slots["rules"][s] = int(special or slots["network_share"][s] > 0.0)
     reserves, observed = new_reserves(learned)
     return Selling(
+        paths=_paths(scenario, offers),
         floors=_floors(scenario, offers),
         slot_deals=np.array(slot_deals or [0], np.int64),
         deals=_deals(scenario, rivals),
@@ -115,7 +134,7 @@ def fresh_selling(selling: Selling) -> Selling:
 
 def _resell(scenario: Scenario, offered: Offered, offers: list[Offered], slots: NDArray[np.void], s: int) -> None:
     """Which network takes a share of this slot's impressions, and as which of its slots."""
-    if offered.resold:
+    if offered.resold or offered.exchange:
         return
     for name, network in scenario.networks.items():
         bulk = network.buys.get(offered.owner)
@@ -136,6 +155,28 @@ def _deals(scenario: Scenario, rivals: list[str]) -> NDArray[np.void]:
             *(DEAL_KINDS.index(deal.kind), invited, int(deal.pace == "even"), cpm_to_nanos(deal.floor)),
             *(deal.impressions or 0, days * 86400.0),
         )
+    return rows
+
+
+def fee_parts(share: float) -> int:
+    """A share in billionths, which is how fees are taken."""
+    return round(share * FEE_PARTS)
+
+
+def _paths(scenario: Scenario, offers: list[Offered]) -> NDArray[np.void]:
+    """PATH[S], or nothing where nobody sells by header bidding."""
+    if not any(publisher.header for publisher in scenario.publishers.values()):
+        return np.zeros(0, PATH)
+    rows = np.zeros(len(offers), PATH)
+    for s, offered in enumerate(offers):
+        own = scenario.exchanges.get(offered.exchange)
+        kind = (None if own is None else own.auction) or scenario.auction.kind
+        rows["auction_kind"][s] = SECOND_PRICE if kind == "second_price" else FIRST_PRICE
+        rows["fee_parts"][s] = fee_parts(scenario.fees.exchange if own is None else own.fee)
+        rows["own_rivals"][s] = int(own is not None and own.rivals is not None)
+        if not offered.resold and not offered.exchange:
+            further = [k for k, o in enumerate(offers) if o.exchange and o[:2] == offered[:2]]
+            rows["first"][s], rows["count"][s] = further[0] if further else 0, len(further)
     return rows
 
 
@@ -160,6 +201,8 @@ def _floors(scenario: Scenario, offers: list[Offered]) -> NDArray[np.int64]:
         own = [] if offered.resold else scenario.publishers[offered.owner].floor_rules
         for column, buyer in ((OUR_FLOOR, "campaigns"), (RIVALS_FLOOR, "rivals")):
             fitting = [rule for rule in own if rule.buyer in ("anyone", buyer) and _about(rule, offered)]
+            exchange = scenario.exchanges.get(offered.exchange)
+            least = max(least, cpm_to_nanos(exchange.floor) if exchange else 0)
             for h in range(hours):
                 for p, place in enumerate(places):
                     floor = next((rule.floor for rule in fitting if _now(rule, h, place)), slot.floor)

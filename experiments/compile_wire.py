@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exchange_sim.cable import ConstantDelay, Delay, EmpiricalDelay, LognormalDelay, Wire
-from exchange_sim.requests import DealCard, SlotCard
+from exchange_sim.requests import EXCHANGE_DOMAIN, DealCard, SlotCard
 from experiments.compile_selling import offered_slots
 from experiments.scenario import market
 from experiments.setting import Setting
@@ -50,6 +50,7 @@ def slot_cards(setting: Setting) -> list[SlotCard]:
                 floor_nanos=int(row["floor_nanos"]),
                 deal_id=directory.deals[deal_ix] if deal_ix >= 0 else None,
                 deal_floor_nanos=int(row["deal_floor_nanos"]),
+                exchange=f"{offered.exchange}.bidlab" if offered.exchange else EXCHANGE_DOMAIN,
                 resold=offered.resold,
                 blocked=() if publisher is None else tuple(publisher.blocked),
             )

@@ -24,7 +24,7 @@ def source_hash(root: Path) -> str:
     for package in PACKAGES:
         for file in sorted((root / package).rglob("*.py")):
             source = file.read_bytes()
-            if b"numba" in source or b"import kernel" in source or b"np.dtype" in source or file.name == "codes.py":
+            if b"numba" in source or b".kernel import" in source or b"np.dtype" in source or file.name == "codes.py":
                 digest.update(file.relative_to(root).as_posix().encode() + source)
     return digest.hexdigest()[:16]
 

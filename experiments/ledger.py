@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bidder.core.codes import OUTRANKED, REASONS
 from exchange_sim.kernel import kernel
+from exchange_sim.selling.rules import LOSS_COUNT
 
 EXPOSURE = np.dtype(
     [
@@ -50,7 +51,8 @@ RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
 SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3
 SLOT_RIVAL_BIDS = 4
 SALE_COUNT, SALE_PAID = 0, 1
-LOST_BID_NANOS, LOST_SHORT_NANOS = 3, 4
+PATH_PASSED, PATH_FEES, PATH_PRIVATE_FEES = 0, 1, 2
+LOST_BID_NANOS, LOST_SHORT_NANOS = LOSS_COUNT, LOSS_COUNT + 1
 """Columns of `Tallies.lost` after those that count bids by why they lost."""
 PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
 
@@ -75,8 +77,11 @@ class Tallies(NamedTuple):
     invited: NDArray[np.int64]
     """int64[S, 2]: what rivals bought in private auctions: impressions, what they paid (nanos)."""
     lost: NDArray[np.int64]
-    """int64[C, P, 5]: each campaign's lost bids: how many by reason (see `exchange_sim.selling.rules`), their sum, by
-    how much they missed the price to beat (nanos)."""
+    """int64[C, P, LOSS_COUNT + 2]: each campaign's lost bids: how many by reason (see `exchange_sim.selling.rules`),
+    their sum, by how much they missed the price to beat (nanos)."""
+    paths: NDArray[np.int64]
+    """int64[S, 3]: of slots sold by header bidding, as paths: winners passed to the publisher, what the exchange kept
+    of what was sold there (nanos), the part of that which rivals paid in private auctions."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
 
@@ -100,7 +105,8 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
         np.zeros((campaigns, 3), np.int64),
         np.zeros((slots, 5), np.int64),
         np.zeros((slots, 2), np.int64),
-        np.zeros((campaigns, publishers, 5), np.int64),
+        np.zeros((campaigns, publishers, LOSS_COUNT + 2), np.int64),
+        np.zeros((slots, 3), np.int64),
         np.zeros((publishers, PRICE_BINS, 3), np.int64),
     )
 

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
-from experiments.compile_selling import bulk_nanos, seller_names
+from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_HEADER, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
+from experiments.compile_selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import (
     LOST_BID_NANOS,
     LOST_SHORT_NANOS,
+    PATH_FEES,
+    PATH_PRIVATE_FEES,
     SALE_COUNT,
     SALE_PAID,
     SLOT_RESOLD,
@@ -32,7 +34,7 @@ Columns = dict[str, Any]
 RIVALS = "rivals"
 BULK = "bulk"
 PARTS = 1_000_000_000
-LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal")
+LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal", "lost_elsewhere")
 """In the order of `exchange_sim.selling.rules`."""
 
 
@@ -54,73 +56,131 @@ def part_of(nanos: int, share: float) -> int:
     return nanos * round(share * PARTS) // PARTS
 
 
-def split(paid: int, fees: Fees, *, ours: bool, resold: bool) -> Split:
-    """What becomes of *paid*, the sum of prices: rivals' fees on their own side are their affair."""
+def split(paid: int, fees: Fees, *, ours: bool, resold: bool, kept: int | None = None) -> Split:
+    """What becomes of *paid*, the sum of prices: rivals' fees on their own side are their affair.
+
+    *kept*: what the exchange has kept of it, where it takes its fee impression by impression.
+    """
     desk, dsp = (part_of(paid, fees.trading_desk), part_of(paid, fees.dsp)) if ours else (0, 0)
-    exchange = part_of(paid, fees.exchange)
+    exchange = part_of(paid, fees.exchange) if kept is None else kept
     ssp = part_of(paid - exchange, fees.ssp)
     left = paid - exchange - ssp
     return Split(paid + desk + dsp, desk, dsp, exchange, ssp, left if resold else 0, 0 if resold else left)
 
 
+class Sold(NamedTuple):
+    """Some of what one buyer bought: how many impressions, for how much, and what the exchange kept of it."""
+
+    impressions: int
+    paid: int
+    kept: int | None
+    """None: the exchange takes its fee of the sum."""
+
+    def and_also(self, other: Sold) -> Sold:
+        """Both together."""
+        kept = None if self.kept is None or other.kept is None else self.kept + other.kept
+        return Sold(self.impressions + other.impressions, self.paid + other.paid, kept)
+
+
+Row = tuple[str, str, str, str, int, Split]
+"""Buyer, seller, way, exchange, impressions, money."""
+
+
 def money(setting: Setting, ledger: Ledger) -> Columns:
-    """One row per buyer, seller and way: every euro from advertiser to publisher."""
+    """One row per buyer, seller, way and exchange: every euro from advertiser to publisher."""
     scenario, names = setting.scenario, seller_names(setting.scenario)
-    rows: list[tuple[str, str, str, int, Split]] = []
-    for (campaign_ix, seller_ix, way), (count, paid) in sorted(_bought(setting, ledger).items()):
-        resold = way == WAY_NETWORK
-        told = split(paid, scenario.fees, ours=True, resold=resold)
-        rows.append((setting.plans[campaign_ix].campaign_id, names[seller_ix], WAYS[way], count, told))
-    for (seller_ix, way), (count, paid) in sorted(_bought_by_rivals(setting, ledger).items()):
-        told = split(paid, scenario.fees, ours=False, resold=way == WAY_NETWORK)
-        rows.append((RIVALS, names[seller_ix], WAYS[way], count, told))
+    exchanges = ["", *scenario.exchanges]
+    rows: list[Row] = []
+    for (campaign_ix, seller_ix, way, exchange_ix), sold in sorted(_bought(setting, ledger).items()):
+        told = split(sold.paid, scenario.fees, ours=True, resold=way == WAY_NETWORK, kept=sold.kept)
+        buyer = setting.plans[campaign_ix].campaign_id
+        rows.append((buyer, names[seller_ix], WAYS[way], exchanges[exchange_ix], sold.impressions, told))
+    for (seller_ix, way, exchange_ix), sold in sorted(_bought_by_rivals(setting, ledger).items()):
+        told = split(sold.paid, scenario.fees, ours=False, resold=way == WAY_NETWORK, kept=sold.kept)
+        rows.append((RIVALS, names[seller_ix], WAYS[way], exchanges[exchange_ix], sold.impressions, told))
     rows += _bulk(setting, ledger)
     rows += _refunds(setting)
     columns: Columns = {
         "buyer_id": [row[0] for row in rows],
         "seller_id": [row[1] for row in rows],
         "way": [row[2] for row in rows],
-        "impressions": np.array([row[3] for row in rows], np.int64),
+        "exchange_id": [row[3] for row in rows],
+        "impressions": np.array([row[4] for row in rows], np.int64),
     }
     for k, name in enumerate(Split._fields):
-        columns[f"{name}_nanos"] = np.array([row[4][k] for row in rows], np.int64)
+        columns[f"{name}_nanos"] = np.array([row[5][k] for row in rows], np.int64)
     return columns
 
 
-def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], tuple[int, int]]:
-    """(impressions, paid) of the campaigns by (campaign, seller, way)."""
-    shown, sellers = ledger.exposures, len(seller_names(setting.scenario))
-    seller_ix = setting.world.slots["publisher_ix"][shown["slot_ix"]].astype(np.int64)
+def _exchange_of(setting: Setting) -> NDArray[np.int64]:
+    """int64[S]: in which exchange each slot is offered; 0: the scenario's own."""
+    names = ["", *setting.scenario.exchanges]
+    return np.array([names.index(offered.exchange) for offered in offered_slots(setting.scenario)], np.int64)
+
+
+def _is_path(setting: Setting) -> NDArray[np.bool_]:
+    """bool[S]: whether a slot is sold by header bidding, where each exchange takes its fee of each price."""
+    publishers = setting.scenario.publishers
+    return np.array(
+        [not o.resold and bool(publishers[o.owner].header) for o in offered_slots(setting.scenario)], np.bool_
+    )
+
+
+def _kept(setting: Setting, slot_ix: NDArray[np.int32], price_nanos: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64[]: what the exchange kept of each price paid on a path."""
+    paths = setting.world.selling.paths
+    if not len(paths):
+        return np.zeros(len(slot_ix), np.int64)
+    parts = paths["fee_parts"][slot_ix]
+    kept: NDArray[np.int64] = price_nanos // PARTS * parts + price_nanos % PARTS * parts // PARTS
+    return kept
+
+
+def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int, int], Sold]:
+    """What the campaigns bought, by (campaign, seller, way, exchange)."""
+    shown, slot_ix = ledger.exposures, ledger.exposures["slot_ix"]
+    seller_ix = setting.world.slots["publisher_ix"][slot_ix].astype(np.int64)
     way = np.where(seller_ix >= len(setting.scenario.publishers), WAY_NETWORK, shown["way"])
-    cell = (shown["campaign_ix"] * sellers + seller_ix) * len(WAYS) + way
+    shape = len(setting.plans), len(seller_names(setting.scenario)), len(WAYS), 1 + len(setting.scenario.exchanges)
+    cell = np.ravel_multi_index((shown["campaign_ix"], seller_ix, way, _exchange_of(setting)[slot_ix]), shape)
     cells, index, counts = np.unique(cell, return_inverse=True, return_counts=True)
-    paid = np.zeros(len(cells), np.int64)
+    paid, kept, by_price = (np.zeros(len(cells), np.int64) for _ in range(3))
     np.add.at(paid, index, shown["price_nanos"])
-    return {
-        (int(c) // len(WAYS) // sellers, int(c) // len(WAYS) % sellers, int(c) % len(WAYS)): (int(n), int(nanos))
-        for c, n, nanos in zip(cells, counts, paid, strict=True)
-    }
+    np.add.at(kept, index, _kept(setting, slot_ix, shown["price_nanos"]))
+    np.add.at(by_price, index, _is_path(setting)[slot_ix])
+    found = {}
+    for k, at in enumerate(zip(*np.unravel_index(cells, shape), strict=True)):
+        campaign, seller, how, exchange = (int(n) for n in at)
+        sold = Sold(int(counts[k]), int(paid[k]), int(kept[k]) if by_price[k] else None)
+        found[campaign, seller, how, exchange] = sold
+    return found
 
 
-def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int], tuple[int, int]]:
-    """(impressions, paid) of the rivals by (seller, way): all that was sold, less what is ours."""
+def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], Sold]:
+    """What the rivals bought, by (seller, way, exchange): all that was sold, less what is ours."""
     slots, shown, own = setting.world.slots, ledger.exposures, len(setting.scenario.publishers)
     count, paid = ledger.tallies.slots[:, SLOT_SOLD].copy(), ledger.tallies.slots[:, SLOT_REVENUE].copy()
+    kept = ledger.tallies.paths[:, PATH_FEES].copy()
     np.subtract.at(count, shown["slot_ix"], 1)
     np.subtract.at(paid, shown["slot_ix"], shown["price_nanos"])
-    found: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    np.subtract.at(kept, shown["slot_ix"], _kept(setting, shown["slot_ix"], shown["price_nanos"]))
+    found: dict[tuple[int, int, int], Sold] = {}
+    exchange_ix, is_path = _exchange_of(setting), _is_path(setting)
     for s, invited in enumerate(ledger.tallies.invited):
-        seller_ix = int(slots["publisher_ix"][s])
-        private = int(invited[SALE_COUNT]), int(invited[SALE_PAID])
-        openly = int(count[s]) - private[0], int(paid[s]) - private[1]
-        for way, (n, nanos) in ((WAY_PRIVATE, private), (WAY_NETWORK if seller_ix >= own else WAY_OPEN, openly)):
-            if n:
-                before = found[seller_ix, way]
-                found[seller_ix, way] = before[0] + n, before[1] + nanos
-    return dict(found)
+        seller_ix, by_price = int(slots["publisher_ix"][s]), bool(is_path[s])
+        fees = int(ledger.tallies.paths[s, PATH_PRIVATE_FEES])
+        private = Sold(int(invited[SALE_COUNT]), int(invited[SALE_PAID]), fees if by_price else None)
+        rest = int(kept[s]) - fees if by_price else None
+        openly = Sold(int(count[s]) - private.impressions, int(paid[s]) - private.paid, rest)
+        way = WAY_NETWORK if seller_ix >= own else WAY_HEADER if by_price else WAY_OPEN
+        for how, sold in ((WAY_PRIVATE, private), (way, openly)):
+            if sold.impressions:
+                at = seller_ix, how, int(exchange_ix[s])
+                found[at] = found[at].and_also(sold) if at in found else sold
+    return found
 
 
-def _bulk(setting: Setting, ledger: Ledger) -> list[tuple[str, str, str, int, Split]]:
+def _bulk(setting: Setting, ledger: Ledger) -> list[Row]:
     """What networks paid publishers, resold or not."""
     names, prices = seller_names(setting.scenario), bulk_nanos(setting.scenario)
     handed: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -131,20 +191,20 @@ def _bulk(setting: Setting, ledger: Ledger) -> list[tuple[str, str, str, int, Sp
             before = handed[network_ix, int(row["publisher_ix"])]
             handed[network_ix, int(row["publisher_ix"])] = before[0] + count, before[1] + count * int(prices[s])
     return [
-        (names[network_ix], names[publisher_ix], BULK, count, Split(0, network=-paid, publisher=paid))
+        (names[network_ix], names[publisher_ix], BULK, "", count, Split(0, network=-paid, publisher=paid))
         for (network_ix, publisher_ix), (count, paid) in sorted(handed.items())
     ]
 
 
-def _refunds(setting: Setting) -> list[tuple[str, str, str, int, Split]]:
+def _refunds(setting: Setting) -> list[Row]:
     """Of prepaid guaranteed deals: what was paid for impressions that never came, and is given back."""
-    rows = []
+    rows: list[Row] = []
     for d, (name, deal) in enumerate(setting.scenario.deals.items()):
         payer = next((plan.campaign_id for plan in setting.plans if name in plan.target.deals), None)
         missing = (deal.impressions or 0) - int(setting.world.selling.delivered[d])
         if deal.kind == "guaranteed" and deal.prepaid and payer is not None and missing > 0:
             owed = missing * int(setting.world.selling.deals["price_nanos"][d])
-            rows.append((payer, deal.publisher, WAYS[WAY_GUARANTEED], 0, Split(owed, refund=owed)))
+            rows.append((payer, deal.publisher, WAYS[WAY_GUARANTEED], "", 0, Split(owed, refund=owed)))
     return rows
 
 

@@ -19,7 +19,7 @@ from exchange_sim.selling.reserve import fitted_lognormal, fitted_uniform
 from experiments.compile_market import compile_world
 from experiments.drivers.batch import run_batch
 from experiments.errors import ScenarioError
-from experiments.ledger import SLOT_REQUESTS, SLOT_RIVAL_BIDS, SLOT_SOLD
+from experiments.ledger import SLOT_RIVAL_BIDS, SLOT_SOLD
 from experiments.scenario.models import Scenario
 from experiments.selling_accounts import RIVALS, money
 from experiments.setting import make_ready
@@ -69,7 +69,7 @@ def measure(scenario: Scenario) -> Result:
     surplus += int(slots[:, SLOT_RIVAL_BIDS].sum()) - rivals_paid
     fees = sum(sums[f"{name}_nanos"] for name in ("trading_desk", "dsp", "exchange", "ssp"))
     return Result(
-        requests=int(slots[:, SLOT_REQUESTS].sum()),
+        requests=int(ledger.auctions),
         sold=int(slots[:, SLOT_SOLD].sum()),
         publisher=sums["publisher_nanos"] / NANOS_PER_UNIT,
         paid=(sums["advertiser_nanos"] - sums["refund_nanos"]) / NANOS_PER_UNIT,

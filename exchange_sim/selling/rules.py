@@ -14,12 +14,13 @@ NO_DEAL, DEAL_FLOOR, PRIVATE_AUCTION, PREFERRED, GUARANTEED = 0, 1, 2, 3, 4
 """Kinds of deals, the later the higher their tier: a request carries the highest that is open."""
 DEAL_KINDS = ("none", "floor", "private_auction", "preferred", "guaranteed")
 
-WAY_OPEN, WAY_DEAL, WAY_PRIVATE, WAY_PREFERRED, WAY_GUARANTEED, WAY_NETWORK = range(6)
-WAYS = ("open", "deal", "private_auction", "preferred", "guaranteed", "network")
+WAY_OPEN, WAY_DEAL, WAY_PRIVATE, WAY_PREFERRED, WAY_GUARANTEED, WAY_NETWORK, WAY_HEADER = range(7)
+WAYS = ("open", "deal", "private_auction", "preferred", "guaranteed", "network", "header")
 """How an impression was sold. The first five are numbered as the kinds of deals are."""
 
-LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_TO_DEAL = 0, 1, 2
-"""Why a bid lost: a higher one, below its floor, or sold in a private auction before the open one."""
+LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_ELSEWHERE = 0, 1, 2, 3
+"""Why a bid lost: a higher one, below its floor, sold inside a deal before, or sold through another exchange."""
+LOSS_COUNT = 4
 
 OUR_FLOOR, RIVALS_FLOOR, SOFT_FLOOR = 0, 1, 2
 
@@ -60,9 +61,23 @@ TERMS = np.dtype(
 )
 
 
+PATH = np.dtype(
+    [
+        ("first", "i4"),  # its further paths are slots of their own: first .. first + count - 1
+        ("count", "i4"),
+        ("fee_parts", "i8"),  # what the path's exchange keeps of a price, in billionths
+        ("auction_kind", "i4"),  # of the path's exchange
+        ("own_rivals", "i4"),  # 1: its rivals are others than on the first path, with draws of their own
+    ],
+    align=True,
+)
+
+
 class Selling(NamedTuple):
     """Rules of the slots that have any. S slots, D deals, R learned reserves."""
 
+    paths: NDArray[np.void]
+    """PATH[S]: header bidding; PATH[0] where no seller does it."""
     floors: NDArray[np.int64]
     """int64[168 or 1, S, places or 1, 3]: our floor, the rivals' floor, the soft floor (one hour or place: for all)."""
     slot_deals: NDArray[np.int64]

@@ -64,7 +64,7 @@ def clear_by_rules(
         best, second = best_nanos(rivals, knots, distributions, tables, group, draw), 0
         if scale != 1.0:
             best = int(best * scale)
-        if auction_kind == SECOND_PRICE and (bid <= best or explores):
+        if auction_kind == SECOND_PRICE and (bid <= best or bid < our_floor or explores):
             second = second_nanos(rivals, knots, distributions, tables, group, draw)
             if scale != 1.0:
                 second = int(second * scale)

@@ -15,6 +15,7 @@ from bidder.core.settle import tick
 from bidder.room import ensure_room
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
+from exchange_sim.selling.header import ASK, most_paths
 from exchange_sim.selling.reserve import learn_reserves
 from exchange_sim.selling.rules import TERMS
 from exchange_sim.world import OPPORTUNITY, World
@@ -26,6 +27,7 @@ from experiments.drivers.batch_kernel import (
     advance,
     deliver_purchases,
 )
+from experiments.drivers.header_kernel import Paths, advance_paths
 from experiments.ledger import EXPOSURE, PURCHASE, Ledger, Tallies
 from experiments.setting import Setting
 
@@ -74,8 +76,14 @@ class BatchRun:
         self.auctions = 0
         self.purchases: list[NDArray[np.void]] = []
         self.organic_cursor = np.zeros((len(self.world.products), 2))
+        self.most_paths = most_paths(self.world)
+        self.paths = Paths(
+            np.zeros(self.most_paths, TERMS),
+            np.zeros(self.most_paths, ASK),
+            int(setting.scenario.duplicates == "skip"),
+        )
         self.desk = Desk(
-            opportunities=np.zeros(BLOCK, OPPORTUNITY),
+            opportunities=np.zeros(BLOCK // self.most_paths, OPPORTUNITY),
             terms=np.zeros(1, TERMS),
             impression=np.zeros(1, IMPRESSION),
             signals=np.zeros(max(1, len(self.world.signal_keys)), np.int64),
@@ -110,10 +118,18 @@ class BatchRun:
         reached = False
         while not reached:
             self.make_room()
-            self.auctions += advance(self.world, self.book, self.rows, self.desk, self.tallies, end_s, MOST_PER_CALL)
+            self.auctions += self.advance(end_s)
             reached = bool(self.desk.filled[REACHED])
             self.empty_buffers()
         self.deliver(end_s)
+
+    def advance(self, end_s: float) -> int:
+        """At most MOST_PER_CALL auctions before *end_s*; returns how many there were."""
+        if self.most_paths == 1:
+            return advance(self.world, self.book, self.rows, self.desk, self.tallies, end_s, MOST_PER_CALL)
+        return advance_paths(
+            self.world, self.book, self.rows, self.desk, self.tallies, self.paths, end_s, MOST_PER_CALL
+        )
 
     def deliver(self, end_s: float) -> None:
         """Purchases due before *end_s*."""

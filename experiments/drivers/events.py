@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bidder.core.book import Book
 from bidder.desk import Desk
-from exchange_sim.exchange import Auction, Exchange, start
+from exchange_sim.exchange import Exchange, start
+from exchange_sim.paths import process_of
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.traffic import draw_opportunities
 from exchange_sim.world import OPPORTUNITY, World
@@ -75,6 +76,7 @@ class EventsRun:
             clock=self.loop.time,
             reservation_s=scenario.wire.reservation_s,
             currency=scenario.currency,
+            skips_duplicates=scenario.duplicates == "skip",
         )
         wire, port = compile_wire(scenario.wire), LockstepPort(self.loop, self.desk)
         self.market = EventsMarket(self.env, setting, wire, port, self.desk)
@@ -110,11 +112,12 @@ class EventsRun:
     def _traffic(self) -> Generator[simpy.Event, Any, None]:
         """The SimPy process of arrivals: each starts a process of its own."""
         env, exchange = self.env, self.exchange
+        sell = process_of(self._world)
         while True:
             arrivals = draw_arrivals(self._world, self._cursor, self._setting.end_s)
             for i, time_s in enumerate(arrivals.time_s):
                 yield env.at(time_s)
-                start(env, Auction(exchange, arrivals, i).run())
+                start(env, sell(exchange, arrivals, i))
             if len(arrivals.time_s) < BLOCK:
                 return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,16 +15,18 @@ from bidder.core.kernel import direct
 from bidder.desk import Heard
 from bidder.reservations import Made
 from exchange_sim.cable import CONVERSION, Wire, send
-from exchange_sim.exchange import Bidder, Sale
+from exchange_sim.exchange import Bidder, Sale, bid_in
 from exchange_sim.identities import purchase_cookie
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
+from exchange_sim.selling.header import ASK, most_paths, set_path_terms
 from exchange_sim.selling.reserve import learn_reserves
-from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_TO_HIGHER, TERMS
+from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_ELSEWHERE, LOST_TO_DEAL, LOST_TO_HIGHER, TERMS
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
+from experiments.drivers.header_kernel import close_paths
 from experiments.drivers.lockstep import ExactEnvironment
 from experiments.errors import RunError
 from experiments.ledger import (
@@ -43,6 +46,7 @@ LOSS_CODES = {
     LOST_TO_HIGHER: LossReason.LOST_TO_HIGHER_BID,
     LOST_BELOW_FLOOR: LossReason.BELOW_FLOOR,
     LOST_TO_DEAL: LossReason.LOST_TO_DEAL,
+    LOST_ELSEWHERE: LossReason.LOST_TO_HIGHER_BID,
 }
 """What a lost bid's owner is told."""
 FIRST_ROOM = 4096
@@ -73,6 +77,7 @@ class EventsMarket:
         self._world = setting.world
         self._campaigns = {plan.campaign_id: c for c, plan in enumerate(setting.plans)}
         self._tallies = setting.new_tallies()
+        self._asks = np.zeros(most_paths(self._world), ASK)
         self._worth: dict[str, int] = {}
         self._exposures, self._shown = np.zeros(FIRST_ROOM, EXPOSURE), 0
         self._purchases, self._bought = np.zeros(FIRST_ROOM, PURCHASE), 0
@@ -138,6 +143,44 @@ class EventsMarket:
             self._shown += 1
             self._wake_for_purchases()
         return Sale(won, price, clicked, shown, LOSS_CODES[lost], to_beat)
+
+    def offer_paths(self, arrivals: Arrivals, i: int) -> int:
+        """Settle on what terms opportunity *i* is offered in several exchanges; 0: only in one, by `offer`."""
+        terms = np.zeros(len(self._asks), TERMS)
+        count = int(set_path_terms(self._world, arrivals.opps, i, terms))
+        if count:
+            arrivals.path_terms[i] = terms
+        return count
+
+    def clear_paths(self, arrivals: Arrivals, i: int, responses: Sequence[BidResponse | None]) -> list[Sale]:
+        """Settle opportunity *i* in all exchanges and record it."""
+        self.auctions += 1
+        asks, shown, count = self._asks, self._shown, len(responses)
+        bids = [bid_in(response) for response in responses]
+        for k, (bid, response) in enumerate(zip(bids, responses, strict=True)):
+            asks[k] = 0
+            asks["campaign_ix"][k] = -1
+            asks["fate"][k] = FATE_TIMED_OUT if response is None else 0 if bid is not None else _fate(response)
+            if bid is not None:
+                assert bid.cid is not None
+                asks["campaign_ix"][k] = self._campaigns[bid.cid]
+                asks["bid_nanos"][k], asks["worth_nanos"][k] = cpm_to_nanos(bid.price), self._worth.pop(bid.id)
+                asks["via_deal"][k] = bid.dealid is not None
+        self._make_room()
+        ours, clicked = close_paths(
+            *(self._world, arrivals.opps, i, arrivals.path_terms.pop(i), asks, count, self._tallies),
+            *(self._exposures, shown, self._pending, self._pending_size),
+        )
+        if ours:
+            self._shown += 1
+            self._wake_for_purchases()
+        return [
+            Sale(
+                *(bool(ask["won"]), int(ask["price_nanos"]), bool(ask["won"]) and clicked, shown),
+                *(LOSS_CODES[int(ask["lost"])], int(ask["to_beat_nanos"])),
+            )
+            for ask in asks[:count]
+        ]
 
     def billed(self, sale: Sale, heard: Any) -> None:
         """Note that the bidder booked an exposure."""

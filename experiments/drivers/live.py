@@ -24,8 +24,9 @@ from bidder.core.codes import CAPPED, NOT_TARGETED, REASONS
 from bidder.desk import Heard
 from bidder.reservations import Made
 from exchange_sim.cable import ConstantDelay
-from exchange_sim.exchange import Auction, Exchange, Sale, start
+from exchange_sim.exchange import Exchange, Sale, start
 from exchange_sim.identities import purchase_cookie
+from exchange_sim.paths import process_of
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import RequestMaker
 from exchange_sim.server.answers import read_answer
@@ -289,12 +290,12 @@ class LiveRun:
             yield self.env.at(end_s)
 
     def _traffic(self) -> Generator[simpy.Event, Any, None]:
-        cursor = np.zeros(2)
+        cursor, sell = np.zeros(2), process_of(self._setting.world)
         while True:
             arrivals = draw_arrivals(self._setting.world, cursor, self._setting.end_s)
             for i, time_s in enumerate(arrivals.time_s):
                 yield self.env.at(time_s)
-                start(self.env, Auction(self._exchange, arrivals, i).run())
+                start(self.env, sell(self._exchange, arrivals, i))
             if len(arrivals.time_s) < BLOCK:
                 return
 

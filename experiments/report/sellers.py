@@ -12,6 +12,7 @@ from experiments.report import words
 from experiments.results.run_directory import NANOS_PER_UNIT
 from experiments.results.summary import ratio
 from experiments.results.tables import Tables
+from experiments.selling_accounts import LOSSES
 
 HERE = Path(__file__).parent
 NANOS_PER_CPM = 1e6
@@ -58,9 +59,14 @@ def _sale(row: dict[str, Any], currency: str) -> tuple[str, ...]:
     price = ratio((has + row["exchange_nanos"] + row["ssp_nanos"]) / NANOS_PER_CPM, row["impressions"])
     parts = (row["exchange_nanos"], row["ssp_nanos"], has)
     return (
-        *(row["buyer_id"], row["way"].replace("_", " "), words.count(row["impressions"]), words.money(price, currency)),
+        *(row["buyer_id"], _way(row), words.count(row["impressions"]), words.money(price, currency)),
         *(words.money(nanos / NANOS_PER_UNIT, currency) for nanos in parts),
     )
+
+
+def _way(row: dict[str, Any]) -> str:
+    way: str = row["way"].replace("_", " ")
+    return f"{way}, {row['exchange_id']}" if row["exchange_id"] else way
 
 
 def _bids(row: dict[str, Any]) -> tuple[str, ...]:
@@ -69,5 +75,5 @@ def _bids(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         *(row["campaign_id"], row["advertiser_id"] or words.DASH, words.count(row["bids"]), words.number(mean_bid)),
         *(words.count(row["won"]), words.number(mean_price)),
-        *(words.count(row[key]) for key in ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal")),
+        *(words.count(row[key]) for key in LOSSES),
     )

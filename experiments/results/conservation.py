@@ -81,7 +81,7 @@ def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
     )
     won = {_sum(bids, "won"), _sum(tables["seller_bids"], "won"), tables["exposures"].num_rows}
     yield "bids won = impressions bought, as the buyer and as the seller sees it", len(won) == 1
-    lost = sum(_sum(bids, name) for name in ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal"))
+    lost = sum(_sum(bids, name) for name in bids.column_names if name.startswith("lost_"))
     yield "bids = won + lost for a reason", _sum(bids, "bids") == _sum(bids, "won") + lost
 
 

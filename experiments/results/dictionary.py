@@ -53,7 +53,8 @@ _BIDS = (
     Column("paid_nanos", I64, "nanos", "what those cost"),
     Column("lost_to_higher_bid", I64, "", "lost to a higher bid (loss code 102)"),
     Column("lost_below_floor", I64, "", "lost because below the floor (loss code 100)"),
-    Column("lost_to_deal", I64, "", "lost because a private auction came before (loss code 103)"),
+    Column("lost_to_deal", I64, "", "lost because a deal came before (loss code 103)"),
+    Column("lost_elsewhere", I64, "", "won its exchange, and the publisher sold through another one (loss code 102)"),
     Column("short_nanos", I64, "nanos", "by how much the lost ones missed the price to beat, summed (ties: 0)"),
 )
 
@@ -66,7 +67,7 @@ TABLES: dict[str, Table] = {
             Column("campaign_id", ID, "", "campaign that bought it"),
             Column("publisher_id", ID, "", "seller"),
             Column("slot_id", ID, "", "slot, as publisher/slot"),
-            Column("way", ID, "", "how it was sold: open, deal, private_auction, preferred or guaranteed"),
+            Column("way", ID, "", "how it was sold: open, deal, private_auction, preferred, guaranteed or header"),
             Column("format", ID, "", "display, mobile or video"),
             Column("device", ID, "", "desktop, mobile, tablet or tv"),
             Column("person_ix", I64, "", "the person who saw it (the bidder knows it only with consent)"),
@@ -209,11 +210,12 @@ TABLES: dict[str, Table] = {
         ),
     ),
     "money": Table(
-        "what one buyer paid one seller in one way, and who has it",
+        "what one buyer paid one seller in one way and exchange, and who has it",
         (
             Column("buyer_id", ID, "", "campaign; rivals; the network, where way is bulk"),
             Column("seller_id", ID, "", "publisher or network, by its own name"),
-            Column("way", ID, "", "open, deal, private_auction, preferred, guaranteed, network or bulk"),
+            Column("way", ID, "", "open, deal, private_auction, preferred, guaranteed, network, header or bulk"),
+            Column("exchange_id", ID, "", "exchange it was sold in; empty: the scenario's own"),
             Column("impressions", I64, "", "impressions bought"),
             Column("advertiser_nanos", I64, "nanos", "paid by the advertiser: the sum of all that follow"),
             Column("trading_desk_nanos", I64, "nanos", "kept by the trading desk (rivals: not known)"),

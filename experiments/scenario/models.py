@@ -11,7 +11,7 @@ from experiments.scenario.audience import Platform
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, People, Place, Product, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
-from experiments.scenario.selling import Deal, Fees, Network, Publisher
+from experiments.scenario.selling import Deal, Fees, HeaderExchange, Network, Publisher
 
 
 class Scenario(Part):
@@ -54,6 +54,10 @@ class Scenario(Part):
     """Private agreements by id."""
     networks: dict[Name, Network] = Field(default_factory=dict)
     """Ad networks by name."""
+    exchanges: dict[Name, HeaderExchange] = Field(default_factory=dict, max_length=15)
+    """Further exchanges by name; those a publisher lists under `header` are asked for each of its impressions."""
+    duplicates: Literal["answer", "skip"] = "answer"
+    """What the bidder does when a request offers an impression it has already bid for elsewhere: bid again, or not."""
     fees: Fees = Fees()
     """Who keeps what between advertiser and publisher."""
     rivals: dict[Name, Rivals] = Field(min_length=1)

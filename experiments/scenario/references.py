@@ -30,6 +30,8 @@ NAMES: tuple[tuple[Path, Path, str], ...] = (
     (("publishers", "*", "floor_rules", "*", "places", "*"), ("places",), "place"),
     (("publishers", "*", "blocked", "*"), ("products",), "product"),
     (("networks", "*", "rivals"), ("rivals",), "rivals"),
+    (("exchanges", "*", "rivals"), ("rivals",), "rivals"),
+    (("publishers", "*", "header", "*"), ("exchanges",), "exchange"),
     (("deals", "*", "rivals"), ("rivals",), "rivals"),
     (("deals", "*", "publisher"), ("publishers",), "publisher"),
     (("campaigns", "*", "product"), ("products",), "product"),

@@ -93,6 +93,8 @@ class Publisher(Part):
     """Weight of its requests among all publishers (normalised)."""
     rivals: Name | None = None
     """Which entry of `rivals` bids here (missing: the only one)."""
+    header: list[Name] = Field(default_factory=list)
+    """Exchanges asked for the same impression beside the scenario's own (header bidding), in order of preference."""
     floor_rules: list[FloorRule] = Field(default_factory=list)
     """Floors that depend on the request, first match first."""
     slots: dict[Name, Slot] = Field(min_length=1)
@@ -155,6 +157,19 @@ class Network(Part):
     """Which entry of `rivals` bids here (missing: the only one)."""
     slots: dict[Name, Slot] = Field(min_length=1)
     """What it resells as: the first slot of the impression's format."""
+
+
+class HeaderExchange(Part):
+    """Another exchange, which holds an auction of its own for impressions that publishers offer in several at once."""
+
+    fee: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """What it keeps of the price (share); the publisher compares what is left."""
+    auction: Literal["first_price", "second_price"] | None = None
+    """What its winner pays (missing: as in `auction.kind`)."""
+    rivals: Name | None = None
+    """Who else bids there (missing: the publisher's own rivals, who meet the impression there too and bid the same)."""
+    floor: Cpm = 0.0
+    """Lowest price it accepts, where that is more than the publisher's floor (CPM)."""
 
 
 class Fees(Part):

@@ -15,7 +15,8 @@ from experiments.traffic_shape import hour_weights
 
 def selling_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Every contradiction among sellers, deals, networks and the campaigns that want them."""
-    for check in (_names, _masked, _reserves, _deals_below_floor, _fixed_prices, _blocked, _guarantees, _networks):
+    checks = (_names, _masked, _reserves, _deals_below_floor, _fixed_prices, _blocked, _guarantees, _networks)
+    for check in (*checks, _headers):
         yield from check(data)
 
 
@@ -220,6 +221,19 @@ def _networks(data: Mapping[str, Any]) -> Iterator[Problem]:
                 wanted = ", ".join(sorted(map(str, offered)))
                 message = f"it has no slot of a format {seller!r} sells ({wanted}), so it buys nothing; add one"
                 yield Problem(("networks", name, "slots"), message)
+
+
+def _headers(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """An exchange asked twice, and floors that could only be learned from one exchange of several."""
+    for name, publisher in items(data, "publishers"):
+        asked = texts(publisher, "header")
+        for ix, exchange in enumerate(asked):
+            if exchange in asked[:ix]:
+                yield Problem(("publishers", name, "header", ix), f"{exchange!r} is asked already; list it once")
+        for slot_name, slot in items(publisher, "slots") if asked else ():
+            if at(slot, "reserve", "kind") == "adaptive":
+                message = "would learn from one exchange's bids while others sell too; use kind myerson or leave out "
+                yield Problem(("publishers", name, "slots", slot_name, "reserve"), f"{message}publishers.{name}.header")
 
 
 def _list(data: Any, key: str) -> list[Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -29,7 +30,7 @@ from experiments.results.tables import build_tables
 from experiments.scenario.loader import load
 from experiments.scenario.selling import Fees
 from experiments.selling_accounts import Split, split
-from tests.oracles.markets import INTERPRETED, random_market
+from tests.oracles.markets import INTERPRETED, random_market, with_header
 
 seeds = st.integers(0, 2**32 - 1)
 CASES = Path(__file__).parents[1] / "cases"
@@ -64,6 +65,48 @@ def test_every_euro_is_followed(seed: int, run: Callable[[dict[str, Any]], Any])
     bulk = sum(r["publisher_nanos"] for r in rows if r["way"] == "bulk")
     handed = (done.ledger.tallies.slots[:, 3]).sum()
     assert bulk == (handed * 200_000 if networks else 0)
+
+
+@settings(max_examples=6 if INTERPRETED else 25)
+@given(seed=seeds)
+def test_header_bidding_sells_once_and_every_hop_is_exact(seed: int, run: Callable[[dict[str, Any]], Any]) -> None:
+    """Each exchange keeps its fee of each price; the publisher has the rest of the paths it chose, to the nano."""
+    done = run(with_header(random_market(seed), Random(seed)))
+    scenario, ledger = done.setting.scenario, done.ledger
+    tables = build_tables(account(done.setting, ledger, done.book))
+    assert [said for said, holds in identities(tables) if not holds] == []
+    assert len(set(ledger.exposures["auction_ix"].tolist())) == len(ledger.exposures)  # nothing is bought twice
+    at = {name: k for k, name in enumerate(done.setting.directory.slots)}
+    path_of = [name.partition("@")[2] for name in done.setting.directory.slots]
+    asked = {s for s, exchange in enumerate(path_of) if exchange} | {at["paper/top"], at["paper/clip"]}
+    sold, paid, kept = ledger.tallies.slots[:, 1], ledger.tallies.slots[:, 2], ledger.tallies.paths[:, 1]
+    for base in ("paper/top", "paper/clip"):
+        again = [s for name, s in at.items() if name.startswith(f"{base}@")]
+        offers = ledger.tallies.slots[[at[base], *again], 0]
+        assert len(again) == len(scenario.publishers["paper"].header)
+        assert len(set(offers.tolist())) == 1  # every exchange is asked for every impression not resold
+        assert sold[[at[base], *again]].sum() <= offers[0]
+        assert (sold[[at[base], *again]] <= ledger.tallies.paths[[at[base], *again], 0]).all()
+    shown = [(int(e["slot_ix"]), int(e["price_nanos"])) for e in ledger.exposures]
+    for row in tables["money"].to_pylist():
+        if row["seller_id"] != "paper" or row["way"] == "bulk" or not row["impressions"]:
+            continue
+        fee = scenario.exchanges[row["exchange_id"]].fee if row["exchange_id"] else scenario.fees.exchange
+        own = tables["exposures"].to_pylist()
+        prices = [
+            e["price_nanos"]
+            for e in own
+            if (e["campaign_id"], e["publisher_id"], e["way"]) == (row["buyer_id"], "paper", row["way"])
+            and e["slot_id"].partition("@")[2] == row["exchange_id"]
+        ]
+        if row["buyer_id"] != "rivals":
+            assert row["exchange_nanos"] == sum(floor_of(price, fee) for price in prices)
+            assert row["ssp_nanos"] == floor_of(sum(prices) - row["exchange_nanos"], scenario.fees.ssp)
+    money = [row for row in tables["money"].to_pylist() if row["seller_id"] == "paper" and row["way"] != "bulk"]
+    assert sum(row["exchange_nanos"] for row in money) == sum(int(kept[s]) for s in asked)
+    passed_on = sum(row["ssp_nanos"] + row["publisher_nanos"] for row in money)
+    assert passed_on == sum(int(paid[s]) - int(kept[s]) for s in asked)
+    assert all(price >= 0 and s < len(path_of) for s, price in shown)
 
 
 def floor_of(nanos: int, share: float) -> int:

@@ -286,7 +286,7 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     money |= {"trading_desk_nanos": none, "dsp_nanos": gross // 20, "exchange_nanos": gross // 10, "ssp_nanos": none}
     money |= {"network_nanos": none, "publisher_nanos": gross - gross // 10, "refund_nanos": none}
     told = {"bids": won * 3, "bid_nanos": paid * 4, "won": won, "paid_nanos": paid, "lost_to_higher_bid": won * 2}
-    told |= {"lost_below_floor": won * 0, "lost_to_deal": won * 0, "short_nanos": paid // 2}
+    told |= {"lost_below_floor": won * 0, "lost_to_deal": won * 0, "lost_elsewhere": won * 0, "short_nanos": paid // 2}
     campaigns = {"campaign_id": Codes(campaign, names)}
     advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
     return {

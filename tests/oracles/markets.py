@@ -138,6 +138,27 @@ def sell_by_rules(rng: Random, data: dict[str, Any], second_price: bool, *, lear
     data["fees"] = rng.choice([{}, {"trading_desk": 0.05, "dsp": 0.1, "exchange": 0.15, "ssp": 0.07}])
 
 
+def with_header(data: dict[str, Any], rng: Random) -> dict[str, Any]:
+    """The same market, its first seller asking further exchanges for each impression."""
+    kinds = [None, "first_price", "second_price"]
+    data["exchanges"] = {
+        name: {
+            "fee": rng.choice([0.0, 0.05, 0.2, 0.123456789]),
+            "auction": rng.choice(kinds),
+            "rivals": rng.choice([None, "crowd", "grid"]),
+            "floor": STEP * rng.randint(0, 3),
+        }
+        for name in ("blue", "green", "red")
+    }
+    paper = data["publishers"]["paper"]
+    paper["header"] = rng.choice([["blue"], ["green", "blue"], ["red", "blue", "green"]])
+    for slot in paper["slots"].values():
+        if slot.get("reserve", None) is not None and slot["reserve"]["kind"] == "adaptive":
+            slot["reserve"] = None
+    data["duplicates"] = rng.choice(["answer", "answer", "skip"])
+    return data
+
+
 def _product(rng: Random, interest: str) -> dict[str, Any]:
     cycle = {"in_market": {"cycle_days": 3, "window_days": 1.5}} if rng.random() < 0.4 else {}
     return {

@@ -11,6 +11,7 @@ from bidder.core.book import Book
 from bidder.core.budgets import committed_day_nanos
 from bidder.core.clock import day_ix
 from bidder.core.codes import BAD_BID
+from exchange_sim.selling.rules import LOST_ELSEWHERE
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.ledger import FATE_OUTBID, FATE_WON, Ledger
@@ -85,6 +86,20 @@ def test_events_equals_batch_for_an_hour() -> None:
     batch, batch_book = run_batch(setting)
     events, events_book = run_events(fresh_truth(setting))
     assert len(batch.exposures) > 100
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+
+
+@pytest.mark.parametrize("duplicates", ["answer", "skip"])
+def test_events_equals_batch_by_header_bidding(duplicates: str) -> None:
+    """Several requests for an impression, decided on one after the other while the bids before them are in flight."""
+    setting = ready("parity-header", 1, duplicates=duplicates, days=0.25)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    lost, requests = batch.tallies.lost.sum(axis=(0, 1)), batch.tallies.fates.sum()
+    assert requests > 2 * batch.auctions
+    assert len(batch.exposures) > 100
+    assert lost[LOST_ELSEWHERE] > 100
     assert_equal_ledgers(batch, events)
     assert_equal_books(batch_book, events_book, setting.end_s)
 

@@ -1,0 +1,229 @@
+"""The market's and the bidder's side of header bidding in compiled code: the loop of scenarios that have it.
+
+Scenarios without it run `batch_kernel.advance`, which knows nothing of paths. Money in nanos, time in s.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidder.core.book import Book
+from bidder.core.codes import BID, NOT_TARGETED
+from bidder.core.decide import decide
+from bidder.core.memory import block_entries, free_entries
+from bidder.core.settle import click, release, reserve, win
+from bidder.core.touch import touch
+from exchange_sim.kernel import kernel
+from exchange_sim.outcomes import expose
+from exchange_sim.selling.header import clear_paths, path_request_no, set_path_terms
+from exchange_sim.selling.rules import WAY_HEADER, WAY_OPEN
+from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.world import World
+from experiments.drivers.batch_kernel import (
+    FILLED_EXPOSURES,
+    REACHED,
+    Desk,
+    Sale,
+    deliver_purchases,
+    look_ahead,
+    record_bid,
+    record_exposure,
+    record_market,
+    run_auction,
+    see,
+)
+from experiments.ledger import (
+    FATE_OUTBID,
+    FATE_WON,
+    PATH_FEES,
+    PATH_PASSED,
+    PATH_PRIVATE_FEES,
+    Tallies,
+)
+
+
+class Paths(NamedTuple):
+    """Working arrays for one impression in several exchanges."""
+
+    terms: NDArray[np.void]
+    """TERMS[paths]."""
+    asks: NDArray[np.void]
+    """ASK[paths]."""
+    skips: int
+    """1: the bidder does not bid twice for an impression."""
+
+
+@kernel
+def close_paths(
+    world: World,
+    opps: NDArray[np.void],
+    i: int,
+    terms: NDArray[np.void],
+    asks: NDArray[np.void],
+    count: int,
+    tallies: Tallies,
+    exposures: NDArray[np.void],
+    at: int,
+    pending: NDArray[np.void],
+    pending_size: NDArray[np.int64],
+) -> tuple[bool, bool]:
+    """Clear opportunity *i* on all paths and record it; won, it becomes exposures[at], not yet billed.
+
+    Returns (whether we won it, whether it was clicked); *asks* say on which path and why not on the others.
+    """
+    clear_paths(world, opps["key"][i], terms, asks, count)
+    ours, clicked = False, False
+    for k in range(count):
+        slot_ix, won, sold = int(terms["slot_ix"][k]), asks["won"][k] == 1, asks["sold"][k] == 1
+        way, fee = int(asks["way"][k]), asks["fee_nanos"][k]
+        openly = way in (WAY_HEADER, WAY_OPEN)
+        told = WAY_OPEN if openly else way  # of rivals, what was bought openly on a path is known by its slot
+        record_market(
+            world,
+            tallies,
+            slot_ix,
+            slot_ix,
+            asks["market_nanos"][k],
+            told,
+            sold,
+            won,
+            asks["paid_nanos"][k],
+            asks["best_nanos"][k],
+        )
+        tallies.paths[slot_ix, PATH_PASSED] += asks["passed"][k]
+        if sold:
+            tallies.paths[slot_ix, PATH_FEES] += fee
+            if not won and not openly:
+                tallies.paths[slot_ix, PATH_PRIVATE_FEES] += fee
+        fate, campaign_ix = asks["fate"][k], int(asks["campaign_ix"][k])
+        if campaign_ix >= 0:
+            sale = Sale(won, int(asks["price_nanos"][k]), way, int(asks["to_beat_nanos"][k]), int(asks["lost"][k]))
+            record_bid(world, tallies, campaign_ix, slot_ix, asks["bid_nanos"][k], sale)
+            fate = FATE_WON if won else FATE_OUTBID
+            if won:
+                bid, worth = asks["bid_nanos"][k], asks["worth_nanos"][k]
+                record_exposure(opps, i, slot_ix, exposures, at, campaign_ix, bid, sale, worth)
+                clicked = expose(world, opps, i, campaign_ix, pending, pending_size)
+                exposures["clicked"][at] = clicked
+                exposures["billed"][at] = 0
+                ours = True
+        tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1
+    return ours, clicked
+
+
+@kernel
+def _ask_paths(
+    world: World,
+    book: Book,
+    row: NDArray[np.uint64],
+    desk: Desk,
+    tallies: Tallies,
+    paths: Paths,
+    i: int,
+    count: int,
+) -> None:
+    """The bidder decides on one request after the other, and holds what each of its bids needs."""
+    opps, imps, asks = desk.opportunities, desk.impression, paths.asks
+    answered = False
+    for k in range(count):
+        asks["campaign_ix"][k], asks["bid_nanos"][k], asks["worth_nanos"][k] = -1, 0, 0
+        asks["via_deal"][k], asks["fate"][k] = 0, NOT_TARGETED
+        if answered and paths.skips == 1:
+            continue
+        see(world, book, opps, i, paths.terms, k, imps)
+        imps["request_no"][0] = path_request_no(opps["auction_ix"][i], k)
+        campaign_ix, bid, worth, fate = decide(book, row, imps, 0, desk.signals, tallies.reasons)
+        asks["fate"][k] = fate
+        if fate != BID:
+            continue
+        answered = True
+        person_ix, context = imps["person_ix"][0], touch(book, campaign_ix, imps, 0)
+        asks["campaign_ix"][k], asks["bid_nanos"][k], asks["worth_nanos"][k] = campaign_ix, bid, worth
+        asks["via_deal"][k] = book.campaigns["via_deal"][campaign_ix]
+        asks["person_ix"][k], asks["touch"][k] = person_ix, context
+        asks["day_ix"][k] = reserve(book, campaign_ix, person_ix, context, bid, opps["time_s"][i])
+
+
+@kernel
+def _settle_paths(book: Book, asks: NDArray[np.void], count: int, time_s: float, clicked: bool) -> None:
+    """Tell the bidder what became of its bids, in the order of the paths."""
+    for k in range(count):
+        campaign_ix = int(asks["campaign_ix"][k])
+        if campaign_ix < 0:
+            continue
+        person_ix, context, bid = int(asks["person_ix"][k]), int(asks["touch"][k]), int(asks["bid_nanos"][k])
+        if asks["won"][k] == 0:
+            release(book, campaign_ix, person_ix, bid, asks["day_ix"][k])
+            continue
+        win(book, campaign_ix, person_ix, context, bid, asks["price_nanos"][k], asks["day_ix"][k], time_s)
+        if clicked:
+            click(book, campaign_ix, person_ix, context, time_s)
+
+
+@kernel
+def _run_paths(
+    world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, paths: Paths, i: int, count: int
+) -> None:
+    """One impression opportunity in several exchanges, from requests to outcome."""
+    opps = desk.opportunities
+    draw_signals(world, opps["key"][i], desk.signals)
+    _ask_paths(world, book, rows[opps["buyer_ix"][i]], desk, tallies, paths, i, count)
+    at = desk.filled[FILLED_EXPOSURES]
+    ours, clicked = close_paths(
+        world,
+        opps,
+        i,
+        paths.terms,
+        paths.asks,
+        count,
+        tallies,
+        desk.exposures,
+        at,
+        desk.pending,
+        desk.pending_size,
+    )
+    if ours:
+        desk.filled[FILLED_EXPOSURES] += 1
+        desk.exposures["billed"][at] = 1
+    _settle_paths(book, paths.asks, count, opps["time_s"][i], clicked)
+
+
+@kernel
+def advance_paths(
+    world: World,
+    book: Book,
+    rows: NDArray[np.uint64],
+    desk: Desk,
+    tallies: Tallies,
+    paths: Paths,
+    until_s: float,
+    most: int,
+) -> int:
+    """`batch_kernel.advance` for sellers some of whom offer an impression in several exchanges at once.
+
+    A block of opportunities must be so small that memory for it is enough for a bid on every path of each.
+    """
+    done, block = 0, desk.opportunities.shape[0]
+    desk.filled[REACHED] = 0
+    while done < most and free_entries(book) >= block_entries(book, block * paths.asks.shape[0]):
+        wanted = min(most - done, block)
+        n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
+        if desk.units.shape[0] > 0:
+            for i in range(n):
+                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
+        for i in range(n):
+            look_ahead(world, book, rows, desk.opportunities, i, n)
+            deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
+            count = set_path_terms(world, desk.opportunities, i, paths.terms)
+            if count > 0:
+                _run_paths(world, book, rows, desk, tallies, paths, i, count)
+            else:
+                run_auction(world, book, rows, desk, tallies, i)
+        done += n
+        if n < wanted:
+            desk.filled[REACHED] = 1
+            break
+    return done
