@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import BEST_RIVAL, key_of, name_key, uniform
 from exchange_sim.selling.reserve import fitted_lognormal, fitted_uniform
+from exchange_sim.selling.rules import DEAL_KINDS
 from experiments.compile_market import compile_world
 from experiments.drivers.batch import run_batch
 from experiments.errors import ScenarioError
@@ -102,33 +103,59 @@ def paired_difference(results: list[Result], base: list[Result]) -> tuple[float,
 # -- ways to sell --
 
 
-def sold_openly(data: Data) -> Data:
-    """No deals and no networks: everybody bids in the open auction."""
+def _only(data: Data, *, deals: tuple[str, ...] = (), networks: bool = False, header: bool = False) -> Data:
+    """The scenario with deals of these kinds, and with or without its networks and its other exchanges.
+
+    Campaigns that target a deal which is gone bid in the open auction.
+    """
+    kept = {name: deal for name, deal in data["deals"].items() if deal["kind"] in deals}
     for campaign in data["campaigns"].values():
-        campaign["target"]["deals"] = []
-        campaign["target"]["publishers"] = [p for p in campaign["target"]["publishers"] if p in data["publishers"]]
-    return data | {"deals": {}, "networks": {}}
+        target = campaign["target"]
+        target["deals"] = [name for name in target["deals"] if name in kept]
+        if not networks:
+            target["publishers"] = [name for name in target["publishers"] if name in data["publishers"]]
+    for publisher in data["publishers"].values():
+        publisher["header"] = publisher["header"] if header else []
+    return data | {"deals": kept, "networks": data["networks"] if networks else {}}
+
+
+def sold_openly(data: Data) -> Data:
+    """No deals, no networks, one exchange: everybody bids in the open auction."""
+    return _only(data)
+
+
+def sold_in_private_auctions(data: Data) -> Data:
+    """The scenario's private auctions before the open one."""
+    return _only(data, deals=("private_auction",))
+
+
+def sold_at_first_look(data: Data) -> Data:
+    """The scenario's preferred deals before the open auction."""
+    return _only(data, deals=("preferred",))
+
+
+def sold_with_guarantee(data: Data) -> Data:
+    """The scenario's guaranteed deals before the open auction."""
+    return _only(data, deals=("guaranteed",))
 
 
 def sold_privately(data: Data) -> Data:
-    """The scenario's deals beside the open auction, and no network."""
-    if not data["deals"]:
-        raise ScenarioError("deals: there is none, so nothing can be sold privately; add one to compare with")
-    for campaign in data["campaigns"].values():
-        campaign["target"]["publishers"] = [p for p in campaign["target"]["publishers"] if p in data["publishers"]]
-    return data | {"networks": {}}
+    """All of the scenario's deals beside the open auction."""
+    return _only(data, deals=DEAL_KINDS)
+
+
+def sold_by_header(data: Data) -> Data:
+    """The open auction in all the exchanges that the sellers ask."""
+    return _only(data, header=True)
 
 
 def sold_to_networks(data: Data) -> Data:
     """All that the scenario's networks can take goes through them; no deals."""
-    if not data["networks"]:
-        raise ScenarioError("networks: there is none, so nothing can be sold through one; add one to compare with")
-    for campaign in data["campaigns"].values():
-        campaign["target"]["deals"] = []
+    data = _only(data, networks=True)
     for network in data["networks"].values():
         for bulk in network["buys"].values():
             bulk["share"] = 1.0
-    return data | {"deals": {}}
+    return data
 
 
 def as_written(data: Data) -> Data:
@@ -138,10 +165,34 @@ def as_written(data: Data) -> Data:
 
 WAYS_COMPARED: dict[str, Callable[[Data], Data]] = {
     "open auction": sold_openly,
+    "private auction": sold_in_private_auctions,
+    "preferred deal": sold_at_first_look,
+    "guaranteed": sold_with_guarantee,
     "private market": sold_privately,
+    "header bidding": sold_by_header,
     "ad network": sold_to_networks,
     "as written": as_written,
 }
+
+
+def ways_of(scenario: Scenario) -> dict[str, Callable[[Data], Data]]:
+    """The ways to sell that *scenario* has, and the open auction to compare them with.
+
+    Raises `ScenarioError` when it has no other.
+    """
+    kinds = {deal.kind for deal in scenario.deals.values()}
+    has = {
+        "private auction": "private_auction" in kinds,
+        "preferred deal": "preferred" in kinds,
+        "guaranteed": "guaranteed" in kinds,
+        "private market": bool(kinds),
+        "header bidding": any(publisher.header for publisher in scenario.publishers.values()),
+        "ad network": bool(scenario.networks),
+    }
+    if not any(has.values()):
+        message = "everything is sold in one open auction, so there is nothing to compare it with"
+        raise ScenarioError(f"deals: {message}; add deals, networks, or exchanges under publishers.*.header")
+    return {name: change for name, change in WAYS_COMPARED.items() if has.get(name, True)}
 
 
 # -- floors --

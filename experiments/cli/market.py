@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from experiments.scenario.models import Scenario
     from experiments.selling_variants import Data, Result
 
 market = typer.Typer(help="Ways to sell, and floors, compared on the same demand and luck.", no_args_is_help=True)
@@ -20,27 +21,31 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.
 
 
 def ways(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
-    """Compare the open auction, the private market, the ad network, and everything as the scenario has it."""
-    from experiments.selling_variants import WAYS_COMPARED
+    """Compare the open auction with each other way the scenario sells, and with everything as it has it."""
+    from experiments.selling_variants import ways_of
 
-    _compare(WAYS_COMPARED, scenario, overrides, seeds, as_json)
+    _compare(ways_of, scenario, overrides, seeds, as_json)
 
 
 def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
     """Compare no floor, fixed ones, floors by rule, soft floors, Myerson's reserve and one that learns."""
     from experiments.selling_variants import FLOORS_COMPARED
 
-    _compare(FLOORS_COMPARED, scenario, overrides, seeds, as_json)
+    _compare(lambda _: FLOORS_COMPARED, scenario, overrides, seeds, as_json)
 
 
 def _compare(
-    variants: dict[str, Callable[[Data], Data]], name: str, overrides: list[str] | None, seeds: int, as_json: bool
+    variants_of: Callable[[Scenario], dict[str, Callable[[Data], Data]]],
+    name: str,
+    overrides: list[str] | None,
+    seeds: int,
+    as_json: bool,
 ) -> None:
     from experiments.scenario.loader import load
     from experiments.selling_variants import compare
 
     plan = load(name, overrides or [])
-    found = dict(compare(variants, plan, seeds))
+    found = dict(compare(variants_of(plan), plan, seeds))
     rows = [_row(variant, results, next(iter(found.values()))) for variant, results in found.items()]
     if as_json:
         print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))

@@ -269,7 +269,7 @@ def record_exposure(
 
 
 @kernel
-def run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int) -> None:
+def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, i: int) -> None:
     """One impression opportunity from request to outcome."""
     opps, imps, terms = desk.opportunities, desk.impression, desk.terms
     set_terms(world, opps, i, terms, 0)
@@ -351,7 +351,7 @@ def advance(
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
-            run_auction(world, book, rows, desk, tallies, i)
+            _run_auction(world, book, rows, desk, tallies, i)
         done += n
         if n < wanted:
             desk.filled[REACHED] = 1

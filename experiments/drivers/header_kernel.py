@@ -16,7 +16,7 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import click, release, reserve, win
 from bidder.core.touch import touch
-from exchange_sim.kernel import kernel
+from exchange_sim.kernel import kernel, outlined
 from exchange_sim.outcomes import expose
 from exchange_sim.selling.header import clear_paths, path_request_no, set_path_terms
 from exchange_sim.selling.rules import WAY_HEADER, WAY_OPEN
@@ -27,12 +27,12 @@ from experiments.drivers.batch_kernel import (
     REACHED,
     Desk,
     Sale,
+    clear_opportunity,
     deliver_purchases,
     look_ahead,
     record_bid,
     record_exposure,
     record_market,
-    run_auction,
     see,
 )
 from experiments.ledger import (
@@ -57,6 +57,23 @@ class Paths(NamedTuple):
 
 
 @kernel
+def _record_paths(world: World, terms: NDArray[np.void], asks: NDArray[np.void], count: int, tallies: Tallies) -> None:
+    """Count the requests of an impression for its seller, path by path."""
+    for k in range(count):
+        slot_ix, won, sold = int(terms["slot_ix"][k]), asks["won"][k] == 1, asks["sold"][k] == 1
+        way, fee, paid = int(asks["way"][k]), asks["fee_nanos"][k], asks["paid_nanos"][k]
+        openly = way in (WAY_HEADER, WAY_OPEN)
+        told = WAY_OPEN if openly else way  # of rivals, what was bought openly on a path is known by its slot
+        market, best = asks["market_nanos"][k], asks["best_nanos"][k]
+        record_market(world, tallies, slot_ix, slot_ix, market, told, sold, won, paid, best)
+        tallies.paths[slot_ix, PATH_PASSED] += asks["passed"][k]
+        if sold:
+            tallies.paths[slot_ix, PATH_FEES] += fee
+            if not won and not openly:
+                tallies.paths[slot_ix, PATH_PRIVATE_FEES] += fee
+
+
+@outlined
 def close_paths(
     world: World,
     opps: NDArray[np.void],
@@ -70,42 +87,30 @@ def close_paths(
     pending: NDArray[np.void],
     pending_size: NDArray[np.int64],
 ) -> tuple[bool, bool]:
-    """Clear opportunity *i* on all paths and record it; won, it becomes exposures[at], not yet billed.
+    """Clear opportunity *i* on all paths (*count* 0: in the one exchange that offers it) and record it.
 
-    Returns (whether we won it, whether it was clicked); *asks* say on which path and why not on the others.
+    Won, it becomes exposures[at], not yet billed. Returns (whether we won it, whether it was clicked); *asks* say on
+    which path, and why not on the others.
     """
-    clear_paths(world, opps["key"][i], terms, asks, count)
+    if count > 0:
+        clear_paths(world, opps["key"][i], terms, asks, count)
+        _record_paths(world, terms, asks, count, tallies)
+    else:
+        bid, via_deal = int(asks["bid_nanos"][0]), asks["via_deal"][0] == 1
+        only = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
+        asks["won"][0], asks["price_nanos"][0], asks["way"][0] = only.won, only.price_nanos, only.way
+        asks["lost"][0], asks["to_beat_nanos"][0] = only.lost, only.to_beat_nanos
     ours, clicked = False, False
-    for k in range(count):
-        slot_ix, won, sold = int(terms["slot_ix"][k]), asks["won"][k] == 1, asks["sold"][k] == 1
-        way, fee = int(asks["way"][k]), asks["fee_nanos"][k]
-        openly = way in (WAY_HEADER, WAY_OPEN)
-        told = WAY_OPEN if openly else way  # of rivals, what was bought openly on a path is known by its slot
-        record_market(
-            world,
-            tallies,
-            slot_ix,
-            slot_ix,
-            asks["market_nanos"][k],
-            told,
-            sold,
-            won,
-            asks["paid_nanos"][k],
-            asks["best_nanos"][k],
-        )
-        tallies.paths[slot_ix, PATH_PASSED] += asks["passed"][k]
-        if sold:
-            tallies.paths[slot_ix, PATH_FEES] += fee
-            if not won and not openly:
-                tallies.paths[slot_ix, PATH_PRIVATE_FEES] += fee
-        fate, campaign_ix = asks["fate"][k], int(asks["campaign_ix"][k])
+    for k in range(max(count, 1)):
+        fate, campaign_ix, slot_ix = int(asks["fate"][k]), int(asks["campaign_ix"][k]), int(terms["slot_ix"][k])
         if campaign_ix >= 0:
-            sale = Sale(won, int(asks["price_nanos"][k]), way, int(asks["to_beat_nanos"][k]), int(asks["lost"][k]))
-            record_bid(world, tallies, campaign_ix, slot_ix, asks["bid_nanos"][k], sale)
+            won, bid = asks["won"][k] == 1, int(asks["bid_nanos"][k])
+            price, to_beat = int(asks["price_nanos"][k]), int(asks["to_beat_nanos"][k])
+            sale = Sale(won, price, int(asks["way"][k]), to_beat, int(asks["lost"][k]))
+            record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
             fate = FATE_WON if won else FATE_OUTBID
             if won:
-                bid, worth = asks["bid_nanos"][k], asks["worth_nanos"][k]
-                record_exposure(opps, i, slot_ix, exposures, at, campaign_ix, bid, sale, worth)
+                record_exposure(opps, i, slot_ix, exposures, at, campaign_ix, bid, sale, asks["worth_nanos"][k])
                 clicked = expose(world, opps, i, campaign_ix, pending, pending_size)
                 exposures["clicked"][at] = clicked
                 exposures["billed"][at] = 0
@@ -114,7 +119,7 @@ def close_paths(
     return ours, clicked
 
 
-@kernel
+@outlined
 def _ask_paths(
     world: World,
     book: Book,
@@ -147,7 +152,7 @@ def _ask_paths(
         asks["day_ix"][k] = reserve(book, campaign_ix, person_ix, context, bid, opps["time_s"][i])
 
 
-@kernel
+@outlined
 def _settle_paths(book: Book, asks: NDArray[np.void], count: int, time_s: float, clicked: bool) -> None:
     """Tell the bidder what became of its bids, in the order of the paths."""
     for k in range(count):
@@ -164,31 +169,22 @@ def _settle_paths(book: Book, asks: NDArray[np.void], count: int, time_s: float,
 
 
 @kernel
-def _run_paths(
-    world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, paths: Paths, i: int, count: int
+def _run(
+    world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, paths: Paths, i: int
 ) -> None:
-    """One impression opportunity in several exchanges, from requests to outcome."""
-    opps = desk.opportunities
+    """One impression opportunity, in one exchange or in several, from requests to outcome."""
+    opps, terms, asks = desk.opportunities, paths.terms, paths.asks
+    count = set_path_terms(world, opps, i, terms)
     draw_signals(world, opps["key"][i], desk.signals)
-    _ask_paths(world, book, rows[opps["buyer_ix"][i]], desk, tallies, paths, i, count)
+    _ask_paths(world, book, rows[opps["buyer_ix"][i]], desk, tallies, paths, i, max(count, 1))
     at = desk.filled[FILLED_EXPOSURES]
     ours, clicked = close_paths(
-        world,
-        opps,
-        i,
-        paths.terms,
-        paths.asks,
-        count,
-        tallies,
-        desk.exposures,
-        at,
-        desk.pending,
-        desk.pending_size,
+        world, opps, i, terms, asks, count, tallies, desk.exposures, at, desk.pending, desk.pending_size
     )
     if ours:
         desk.filled[FILLED_EXPOSURES] += 1
         desk.exposures["billed"][at] = 1
-    _settle_paths(book, paths.asks, count, opps["time_s"][i], clicked)
+    _settle_paths(book, asks, max(count, 1), opps["time_s"][i], clicked)
 
 
 @kernel
@@ -217,11 +213,7 @@ def advance_paths(
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
-            count = set_path_terms(world, desk.opportunities, i, paths.terms)
-            if count > 0:
-                _run_paths(world, book, rows, desk, tallies, paths, i, count)
-            else:
-                run_auction(world, book, rows, desk, tallies, i)
+            _run(world, book, rows, desk, tallies, paths, i)
         done += n
         if n < wanted:
             desk.filled[REACHED] = 1
