@@ -16,6 +16,7 @@ from exchange_sim.draws import CLICK, CONVERSION, DELAY, ORGANIC_GAP, ORGANIC_PE
 from exchange_sim.kernel import kernel
 from exchange_sim.pending import push
 from exchange_sim.people import fits, in_market, person_key, purchase_value_nanos
+from exchange_sim.reaction import annoy
 from exchange_sim.world import World
 
 
@@ -61,11 +62,12 @@ def expose(
     A purchase it causes is pushed on *pending* (see `exchange_sim.pending`) to come due later.
     """
     product_ix = world.campaign_products[campaign_ix]
+    key, person_ix, time_s = opps["key"][i], opps["person_ix"][i], opps["time_s"][i]
+    left = annoy(world.reaction, person_ix, campaign_ix, opps["consent"][i] == 1, key, time_s)
     if product_ix < 0:
         return False
-    key, person_ix, time_s = opps["key"][i], opps["person_ix"][i], opps["time_s"][i]
     products = world.products
-    strength = response(world, person_ix, product_ix, opps["slot_ix"][i], time_s)
+    strength = left * response(world, person_ix, product_ix, opps["slot_ix"][i], time_s)
     clicked = uniform(key, CLICK) < products["ctr"][product_ix] * strength
     u = uniform(key, CONVERSION)
     if u < products["conversion"][product_ix] * strength:

@@ -113,6 +113,10 @@ class Arrivals:
         self.signals: list[list[int]] = signals.tolist()
         """Private values of each, [n][V] nanos."""
 
+    def look_again(self, i: int) -> None:
+        """Take over whether the person of *i* still consents, which may have changed since they were drawn."""
+        self.consent[i] = int(self.opps["consent"][i])
+
     @cached_property
     def lat(self) -> list[float]:
         """Degrees, NaN without consent."""

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from exchange_sim.selling.header import FEE_PARTS
 from exchange_sim.selling.reserve import lognormal_reserve, new_reserves, uniform_reserve
 from exchange_sim.selling.rules import DEAL, DEAL_KINDS, OUR_FLOOR, PATH, RIVALS_FLOOR, SOFT_FLOOR, Selling
+from exchange_sim.selling.seats import SEAT_BARS, SELLER_BARS
 from exchange_sim.world import FIRST_PRICE, SECOND_PRICE
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import Uniform
-from experiments.scenario.selling import AdaptiveReserve, Deal, FloorRule, MyersonReserve, Slot
+from experiments.scenario.selling import AdaptiveReserve, Deal, FloorRule, MyersonReserve, Seat, Slot
 from openrtb.money import NANOS_PER_CPM, cpm_to_nanos
 
 
@@ -112,7 +113,10 @@ def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.voi
         special = header or tiered or rules or offered.slot.soft_floor > 0 or reserve is not None or seller.discount > 0
         slots["rules"][s] = int(special or slots["network_share"][s] > 0.0)
     reserves, observed = new_reserves(learned)
+    barred = _barred(scenario, offers)
+    slots["rules"] |= barred.any(axis=0) if len(barred) else 0
     return Selling(
+        barred=barred,
         paths=_paths(scenario, offers),
         floors=_floors(scenario, offers),
         slot_deals=np.array(slot_deals or [0], np.int64),
@@ -161,6 +165,24 @@ def _deals(scenario: Scenario, rivals: list[str]) -> NDArray[np.void]:
 def fee_parts(share: float) -> int:
     """A share in billionths, which is how fees are taken."""
     return round(share * FEE_PARTS)
+
+
+def _barred(scenario: Scenario, offers: list[Offered]) -> NDArray[np.uint8]:
+    """uint8[C, S]: where the seat of each campaign may not buy; uint8[0, 0] where all may everywhere."""
+    seats = [campaign.seat or name for name, campaign in scenario.campaigns.items()]
+    rows = np.zeros((len(seats), len(offers)), np.uint8)
+    for c, name in enumerate(seats):
+        seat = scenario.seats.get(name, Seat())
+        for s, offered in enumerate(offers):
+            asked = None if offered.resold else scenario.publishers[offered.owner].seats
+            if asked is not None and name not in asked:
+                rows[c, s] = SELLER_BARS
+                continue
+            may = seat.sellers is None or offered.owner in seat.sellers
+            may = may and (seat.exchanges is None or not offered.exchange or offered.exchange in seat.exchanges)
+            if not may or (seat.formats is not None and offered.slot.format not in seat.formats):
+                rows[c, s] = SEAT_BARS
+    return rows if rows.any() else np.zeros((0, 0), np.uint8)
 
 
 def _paths(scenario: Scenario, offers: list[Offered]) -> NDArray[np.void]:

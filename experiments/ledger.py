@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bidder.core.codes import OUTRANKED, REASONS
 from exchange_sim.kernel import kernel
 from exchange_sim.selling.rules import LOSS_COUNT
+from exchange_sim.verification.rules import BLOCK_COLUMNS, INVALID_COLUMNS
 
 EXPOSURE = np.dtype(
     [
@@ -84,6 +85,10 @@ class Tallies(NamedTuple):
     of what was sold there (nanos), the part of that which rivals paid in private auctions."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
+    blocks: NDArray[np.int64]
+    """int64[2, C, P, 8]: what verification did to bids, as the buyer and as the seller sees it."""
+    invalid: NDArray[np.int64]
+    """int64[S, 6]: bots by slot. Both as `exchange_sim.verification.rules` says; without verification C and S are 0."""
 
 
 class Ledger(NamedTuple):
@@ -97,8 +102,8 @@ class Ledger(NamedTuple):
     tallies: Tallies
 
 
-def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tallies:
-    """Counts at zero."""
+def new_tallies(hours: int, campaigns: int, slots: int, publishers: int, *, verified: bool = False) -> Tallies:
+    """Counts at zero; those of verification are empty unless it is on."""
     return Tallies(
         np.zeros((hours, FATE_COUNT), np.int64),
         np.zeros((campaigns, len(REASONS)), np.int64),
@@ -108,6 +113,8 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tall
         np.zeros((campaigns, publishers, LOSS_COUNT + 2), np.int64),
         np.zeros((slots, 3), np.int64),
         np.zeros((publishers, PRICE_BINS, 3), np.int64),
+        np.zeros((2, campaigns if verified else 0, publishers, BLOCK_COLUMNS), np.int64),
+        np.zeros((slots if verified else 0, INVALID_COLUMNS), np.int64),
     )
 
 

@@ -13,29 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_HEADER, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
+from exchange_sim.verification.rules import OPEN_PAID, PRIVATE_PAID
 from experiments.compile_selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import (
     LOST_BID_NANOS,
     LOST_SHORT_NANOS,
     PATH_FEES,
     PATH_PRIVATE_FEES,
-    SALE_COUNT,
-    SALE_PAID,
     SLOT_RESOLD,
     SLOT_REVENUE,
     SLOT_SOLD,
     Ledger,
 )
+from experiments.results.conservation import LOSSES
 from experiments.results.tables import Codes
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
+from experiments.verification_accounts import invalid_counts, seen
 
 Columns = dict[str, Any]
 RIVALS = "rivals"
 BULK = "bulk"
 PARTS = 1_000_000_000
-LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal", "lost_elsewhere")
-"""In the order of `exchange_sim.selling.rules`."""
 
 
 class Split(NamedTuple):
@@ -68,18 +67,27 @@ def split(paid: int, fees: Fees, *, ours: bool, resold: bool, kept: int | None =
     return Split(paid + desk + dsp, desk, dsp, exchange, ssp, left if resold else 0, 0 if resold else left)
 
 
+def kept_and_refunded(sold: Sold, fees: Fees, *, ours: bool, resold: bool) -> Split:
+    """What becomes of what was paid, of which some goes back all the way: everybody returns their part of it."""
+    kept = split(sold.paid - sold.refunded, fees, ours=ours, resold=resold, kept=sold.kept)
+    back = split(sold.refunded, fees, ours=ours, resold=resold).advertiser
+    return kept._replace(advertiser=kept.advertiser + back, refund=back)
+
+
 class Sold(NamedTuple):
     """Some of what one buyer bought: how many impressions, for how much, and what the exchange kept of it."""
 
     impressions: int
     paid: int
+    refunded: int
+    """Of that, given back because bots had seen it; never of what is sold by header bidding, which is not verified."""
     kept: int | None
     """None: the exchange takes its fee of the sum."""
 
     def and_also(self, other: Sold) -> Sold:
         """Both together."""
         kept = None if self.kept is None or other.kept is None else self.kept + other.kept
-        return Sold(self.impressions + other.impressions, self.paid + other.paid, kept)
+        return Sold(self.impressions + other.impressions, self.paid + other.paid, self.refunded + other.refunded, kept)
 
 
 Row = tuple[str, str, str, str, int, Split]
@@ -92,11 +100,11 @@ def money(setting: Setting, ledger: Ledger) -> Columns:
     exchanges = ["", *scenario.exchanges]
     rows: list[Row] = []
     for (campaign_ix, seller_ix, way, exchange_ix), sold in sorted(_bought(setting, ledger).items()):
-        told = split(sold.paid, scenario.fees, ours=True, resold=way == WAY_NETWORK, kept=sold.kept)
+        told = kept_and_refunded(sold, scenario.fees, ours=True, resold=way == WAY_NETWORK)
         buyer = setting.plans[campaign_ix].campaign_id
         rows.append((buyer, names[seller_ix], WAYS[way], exchanges[exchange_ix], sold.impressions, told))
     for (seller_ix, way, exchange_ix), sold in sorted(_bought_by_rivals(setting, ledger).items()):
-        told = split(sold.paid, scenario.fees, ours=False, resold=way == WAY_NETWORK, kept=sold.kept)
+        told = kept_and_refunded(sold, scenario.fees, ours=False, resold=way == WAY_NETWORK)
         rows.append((RIVALS, names[seller_ix], WAYS[way], exchanges[exchange_ix], sold.impressions, told))
     rows += _bulk(setting, ledger)
     rows += _refunds(setting)
@@ -144,14 +152,16 @@ def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int, int],
     shape = len(setting.plans), len(seller_names(setting.scenario)), len(WAYS), 1 + len(setting.scenario.exchanges)
     cell = np.ravel_multi_index((shown["campaign_ix"], seller_ix, way, _exchange_of(setting)[slot_ix]), shape)
     cells, index, counts = np.unique(cell, return_inverse=True, return_counts=True)
-    paid, kept, by_price = (np.zeros(len(cells), np.int64) for _ in range(3))
+    paid, back, kept, by_price = (np.zeros(len(cells), np.int64) for _ in range(4))
     np.add.at(paid, index, shown["price_nanos"])
+    refunded = seen(setting, ledger).found
+    np.add.at(back, index[refunded], shown["price_nanos"][refunded])
     np.add.at(kept, index, _kept(setting, slot_ix, shown["price_nanos"]))
     np.add.at(by_price, index, _is_path(setting)[slot_ix])
     found = {}
     for k, at in enumerate(zip(*np.unravel_index(cells, shape), strict=True)):
         campaign, seller, how, exchange = (int(n) for n in at)
-        sold = Sold(int(counts[k]), int(paid[k]), int(kept[k]) if by_price[k] else None)
+        sold = Sold(int(counts[k]), int(paid[k]), int(back[k]), int(kept[k]) if by_price[k] else None)
         found[campaign, seller, how, exchange] = sold
     return found
 
@@ -164,14 +174,15 @@ def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, 
     np.subtract.at(count, shown["slot_ix"], 1)
     np.subtract.at(paid, shown["slot_ix"], shown["price_nanos"])
     np.subtract.at(kept, shown["slot_ix"], _kept(setting, shown["slot_ix"], shown["price_nanos"]))
+    back = invalid_counts(setting, ledger)
     found: dict[tuple[int, int, int], Sold] = {}
     exchange_ix, is_path = _exchange_of(setting), _is_path(setting)
-    for s, invited in enumerate(ledger.tallies.invited):
+    for s, (invited_count, invited_paid) in enumerate(ledger.tallies.invited.tolist()):
         seller_ix, by_price = int(slots["publisher_ix"][s]), bool(is_path[s])
         fees = int(ledger.tallies.paths[s, PATH_PRIVATE_FEES])
-        private = Sold(int(invited[SALE_COUNT]), int(invited[SALE_PAID]), fees if by_price else None)
+        private = Sold(invited_count, invited_paid, int(back[s, PRIVATE_PAID]), fees if by_price else None)
         rest = int(kept[s]) - fees if by_price else None
-        openly = Sold(int(count[s]) - private.impressions, int(paid[s]) - private.paid, rest)
+        openly = Sold(int(count[s]) - invited_count, int(paid[s]) - invited_paid, int(back[s, OPEN_PAID]), rest)
         way = WAY_NETWORK if seller_ix >= own else WAY_HEADER if by_price else WAY_OPEN
         for how, sold in ((WAY_PRIVATE, private), (way, openly)):
             if sold.impressions:

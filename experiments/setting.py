@@ -19,6 +19,7 @@ from exchange_sim.world import World
 from experiments.audience.observe import observe_sources
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
 from experiments.compile_market import compile_world, no_stock, start_offsets
+from experiments.compile_reaction import compile_reaction
 from experiments.compile_selling import fresh_selling
 from experiments.ledger import Tallies, new_tallies
 from experiments.own_strategies import load_strategies
@@ -63,7 +64,10 @@ class Setting:
     def new_tallies(self) -> Tallies:
         """Counts at zero, sized for the run."""
         hours = max(1, math.ceil(self.end_s / 3600.0))
-        return new_tallies(hours, len(self.plans), len(self.directory.slots), len(self.directory.publishers))
+        return new_tallies(
+            *(hours, len(self.plans), len(self.directory.slots), len(self.directory.publishers)),
+            verified=self.world.verification.on == 1,
+        )
 
     def ticks(self) -> Iterator[tuple[float, float]]:
         """Start and end of each control interval."""
@@ -82,11 +86,13 @@ def make_ready(scenario: Scenario) -> Setting:
         audience, units = observe_audience(scenario, world), np.zeros(0, np.int64)
     else:
         audience, units = observe_sources(scenario, world)
+    directory = compile_directory(scenario)
+    reaction = compile_reaction(scenario, plans, directory, audience.rows, len(world.homes), world.slots)
     return Setting(
         scenario=scenario,
-        world=world,
+        world=world._replace(reaction=reaction),
         plans=plans,
-        directory=compile_directory(scenario),
+        directory=directory,
         audience=audience,
         units=units,
     )
@@ -95,5 +101,8 @@ def make_ready(scenario: Scenario) -> Setting:
 def fresh_truth(setting: Setting) -> Setting:
     """The same setting before anybody has seen an ad: for a second run without drawing the people again."""
     old = setting.world
-    world = old._replace(stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling))
+    verification = old.verification._replace(filtered=np.zeros_like(old.verification.filtered))
+    world = old._replace(
+        stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling), verification=verification
+    )
     return replace(setting, world=world)

@@ -16,6 +16,7 @@ from exchange_sim.kernel import kernel, outlined
 from exchange_sim.selling.rules import (
     DEAL_FLOOR,
     LOST_ELSEWHERE,
+    LOST_SEAT,
     LOST_TO_DEAL,
     NO_DEAL,
     OUR_FLOOR,
@@ -26,8 +27,10 @@ from exchange_sim.selling.rules import (
     WAY_HEADER,
     WAY_OPEN,
 )
-from exchange_sim.selling.terms import set_terms, week_hour
+from exchange_sim.selling.seats import is_barred
+from exchange_sim.selling.terms import set_terms
 from exchange_sim.selling.tiers import clear_by_rules
+from exchange_sim.traffic import week_hour
 from exchange_sim.world import World
 
 FEE_PARTS = 1_000_000_000
@@ -135,6 +138,7 @@ def _clear_path(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
     """The auction of one exchange, as if it were the only one: into asks[k]."""
     slot_ix = int(terms["slot_ix"][k])
     paths = world.selling.paths
+    barred = is_barred(world.selling.barred, int(asks["campaign_ix"][k]), slot_ix, slot_ix)
     won, price, paid, best, way, lost, market, to_beat, sold = clear_by_rules(
         world.rivals,
         world.rival_knots,
@@ -150,8 +154,8 @@ def _clear_path(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
         path_key(key, k) if paths["own_rivals"][slot_ix] == 1 else key,
         terms,
         k,
-        asks["bid_nanos"][k],
-        asks["via_deal"][k] == 1,
+        0 if barred else int(asks["bid_nanos"][k]),
+        asks["via_deal"][k] == 1 and not barred,
     )
     asks["won"][k] = won
     asks["passed"][k] = sold
@@ -160,7 +164,7 @@ def _clear_path(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
     asks["fee_nanos"][k] = fee_of(paid, paths["fee_parts"][slot_ix])
     asks["best_nanos"][k] = best
     asks["way"][k] = way
-    asks["lost"][k] = lost
+    asks["lost"][k] = LOST_SEAT if barred else lost
     asks["market_nanos"][k] = market
     asks["to_beat_nanos"][k] = to_beat
 

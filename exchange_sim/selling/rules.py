@@ -18,9 +18,10 @@ WAY_OPEN, WAY_DEAL, WAY_PRIVATE, WAY_PREFERRED, WAY_GUARANTEED, WAY_NETWORK, WAY
 WAYS = ("open", "deal", "private_auction", "preferred", "guaranteed", "network", "header")
 """How an impression was sold. The first five are numbered as the kinds of deals are."""
 
-LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_ELSEWHERE = 0, 1, 2, 3
-"""Why a bid lost: a higher one, below its floor, sold inside a deal before, or sold through another exchange."""
-LOSS_COUNT = 4
+LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_REFUSED, LOST_STOPPED, LOST_ELSEWHERE, LOST_SEAT = range(7)
+"""Why a bid lost: a higher one, below its floor, sold inside a deal before, an ad or page refused as declared, or
+stopped while it loaded, sold through another exchange, or its seat may not buy there."""
+LOSS_COUNT = 7
 
 OUR_FLOOR, RIVALS_FLOOR, SOFT_FLOOR = 0, 1, 2
 
@@ -76,6 +77,8 @@ PATH = np.dtype(
 class Selling(NamedTuple):
     """Rules of the slots that have any. S slots, D deals, R learned reserves."""
 
+    barred: NDArray[np.uint8]
+    """uint8[C, S]: whether each campaign's seat may buy there, see `exchange_sim.selling.seats`; [0, 0]: all may."""
     paths: NDArray[np.void]
     """PATH[S]: header bidding; PATH[0] where no seller does it."""
     floors: NDArray[np.int64]

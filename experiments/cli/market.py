@@ -1,18 +1,22 @@
-"""`bidlab market ways|floors`: the same demand and luck, sold in other ways or at other floors."""
+"""`bidlab market ways|floors|safety`: the same demand and luck, sold in other ways, at other floors, verified."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from experiments.reaction_curve import Point
     from experiments.scenario.models import Scenario
     from experiments.selling_variants import Data, Result
 
-market = typer.Typer(help="Ways to sell, and floors, compared on the same demand and luck.", no_args_is_help=True)
+market = typer.Typer(
+    help="Ways to sell, floors and verification, compared on the same demand and luck.", no_args_is_help=True
+)
 
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file or a shipped one's name.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: fees.exchange=0.2.")]
@@ -32,6 +36,97 @@ def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3
     from experiments.selling_variants import FLOORS_COMPARED
 
     _compare(lambda _: FLOORS_COMPARED, scenario, overrides, seeds, as_json)
+
+
+def safety(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
+    """Compare the market with what is declared refused only, then with detectors, bots filtered, views paid."""
+    from experiments.safety_variants import Safety
+    from experiments.safety_variants import compare as compare_safety
+    from experiments.scenario.loader import load
+
+    plan, rows = load(scenario, overrides or []), []
+    for variant, results in compare_safety(plan, seeds):
+        means = {name: sum(getattr(result, name) for result in results) / seeds for name in Safety._fields}
+        rows.append({"variant": variant, **means, "price": sum(result.price for result in results) / seeds})
+    if as_json:
+        print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))
+        return
+    _show_safety(rows, plan.currency, seeds)
+
+
+def _show_safety(rows: list[dict[str, Any]], currency: str, seeds: int) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"mean of {seeds} seed{'s' if seeds > 1 else ''}; money in {currency}, price per thousand viewed by people"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    counts = ("impressions", "refused", "stopped", "mistaken", "bad_ads", "bad_pages", "bots", "viewed", "filtered")
+    table.add_column("", no_wrap=True)
+    for heading in (*(name.replace("_", " ") for name in counts), "paid", "price", "refunded", "publishers"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        amounts = (f"{row['paid']:,.2f}", f"{row['price']:.3f}", f"{row['refunded']:,.2f}", f"{row['publisher']:,.2f}")
+        table.add_row(row["variant"], *(f"{row[name]:,.0f}" for name in counts), *amounts)
+    Console(width=140).print(table)
+
+
+def reaction(
+    scenario: ScenarioName,
+    overrides: Overrides = None,
+    seeds: Seeds = 3,
+    caps: Annotated[str, typer.Option(help="Impressions per person and day to try, with commas.")] = "1,2,4,8,16,32",
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this PNG file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what over-targeting costs: response and opt-outs by frequency, narrowly aimed and at everybody."""
+    from experiments.errors import RunError
+    from experiments.reaction_curve import curve
+    from experiments.scenario.loader import load
+
+    tried = [int(text) for text in caps.split(",") if text.strip().isdigit() and int(text) > 0]
+    if len(tried) != len(caps.split(",")):
+        raise RunError(f"--caps {caps}: must be whole numbers from 1 on with commas between them, for example 1,4,16")
+    if plot is not None and not plot.parent.is_dir():
+        raise RunError(f"--plot {plot}: there is no folder {str(plot.parent)!r}; make it first")
+    plan = load(scenario, overrides or [])
+    points = list(curve(plan, tried, seeds))
+    if plot is not None:
+        from experiments.reaction_plot import plot_reaction
+
+        plot_reaction(points, plan.currency, plot)
+    if as_json:
+        rows = [
+            {"audience": p.audience, "cap": p.cap}
+            | {who: run._asdict() for who, run in (("reacting", p.reacting), ("indifferent", p.indifferent))}
+            for p in points
+        ]
+        print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))
+        return
+    _show_reaction(points, plan.currency, seeds)
+
+
+def _show_reaction(points: list[Point], currency: str, seeds: int) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    title = (
+        f"mean of {seeds} seed{'s' if seeds > 1 else ''}; profit in {currency} before fees; in brackets: nobody minds"
+    )
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("aimed", no_wrap=True)
+    headings = ("cap a day", "impressions", "frequency", "caused per 1,000", "opt-outs per 1,000", "profit")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for point in points:
+        seen, calm = point.reacting, point.indifferent
+        table.add_row(
+            *(point.audience, str(point.cap), f"{seen.impressions:,.0f}", f"{seen.frequency:.1f}"),
+            f"{seen.caused_per_1000:.2f} ({calm.caused_per_1000:.2f})",
+            *(f"{seen.withdrawn_per_1000:.1f}", f"{seen.profit:,.0f} ({calm.profit:,.0f})"),
+        )
+    Console(width=140).print(table)
 
 
 def _compare(

@@ -17,14 +17,25 @@ from bidder.core.touch import touch
 from exchange_sim.auction import clear
 from exchange_sim.identities import purchase_cookie
 from exchange_sim.kernel import kernel
-from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.prefetch import prefetch
+from exchange_sim.reaction import has_withdrawn
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
-from exchange_sim.selling.rules import DEAL_FLOOR, LOST_BELOW_FLOOR, LOST_TO_HIGHER, PREFERRED, WAY_DEAL, WAY_OPEN
+from exchange_sim.selling.rules import (
+    DEAL_FLOOR,
+    LOST_BELOW_FLOOR,
+    LOST_SEAT,
+    LOST_TO_HIGHER,
+    PREFERRED,
+    WAY_DEAL,
+    WAY_OPEN,
+)
+from exchange_sim.selling.seats import is_barred
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.verification.clearing import clear_verified
+from exchange_sim.verification.rendering import show
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.ledger import (
     FATE_OUTBID,
@@ -109,7 +120,7 @@ def see(
 @kernel
 def known_person(world: World, units: NDArray[np.int64], product_ix: int, person_ix: int, time_s: float) -> int:
     """Who bought, as the bidder numbers them by the cookie they bought with: -1 without consent."""
-    if world.homes["consent"][person_ix] != 1:
+    if world.homes["consent"][person_ix] != 1 or has_withdrawn(world.reaction, person_ix):
         return -1
     cookie_ix = purchase_cookie(world, product_ix, person_ix, time_s)
     return units[cookie_ix] if units.shape[0] > 0 else cookie_ix
@@ -198,6 +209,7 @@ def clear_opportunity(
     i: int,
     terms: NDArray[np.void],
     j: int,
+    campaign_ix: int,
     bid_nanos: int,
     via_deal: bool,
     tallies: Tallies,
@@ -206,24 +218,52 @@ def clear_opportunity(
     slot_ix, auction_kind, key = int(terms["slot_ix"][j]), world.auction_kind, opps["key"][i]
     rivals_ix = int(world.slots["rivals_ix"][slot_ix])
     if world.slots["rules"][opps["slot_ix"][i]] != 0:
-        won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
-            world.rivals,
-            world.rival_knots,
-            world.distributions,
-            world.tables,
-            world.selling.deals,
-            world.selling.observed,
-            world.slots["reserve_ix"][slot_ix],
-            auction_kind,
-            world.tie,
-            world.slots["rival_scale"][slot_ix],
-            rivals_ix,
-            key,
-            terms,
-            j,
-            bid_nanos,
-            via_deal,
-        )
+        barred = is_barred(world.selling.barred, campaign_ix, slot_ix, opps["slot_ix"][i])
+        if barred:
+            campaign_ix, bid_nanos, via_deal = -1, 0, False
+        if world.verification.on == 1:
+            won, price, revenue, best, way, lost, market, to_beat, sold = clear_verified(
+                world.verification,
+                world.slots,
+                world.rivals,
+                world.rival_knots,
+                world.distributions,
+                world.tables,
+                world.selling.deals,
+                world.selling.observed,
+                auction_kind,
+                world.tie,
+                opps,
+                i,
+                terms,
+                j,
+                campaign_ix,
+                bid_nanos,
+                via_deal,
+                tallies.blocks,
+                tallies.invalid,
+            )
+        else:
+            won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
+                world.rivals,
+                world.rival_knots,
+                world.distributions,
+                world.tables,
+                world.selling.deals,
+                world.selling.observed,
+                world.slots["reserve_ix"][slot_ix],
+                auction_kind,
+                world.tie,
+                world.slots["rival_scale"][slot_ix],
+                rivals_ix,
+                key,
+                terms,
+                j,
+                bid_nanos,
+                via_deal,
+            )
+        if barred:
+            lost = LOST_SEAT
         if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:
             world.selling.delivered[terms["deal_ix"][j]] += 1
     else:
@@ -277,7 +317,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
     draw_signals(world, opps["key"][i], desk.signals)
     campaign_ix, bid, worth, fate = decide(book, rows[opps["buyer_ix"][i]], imps, 0, desk.signals, tallies.reasons)
     via_deal = campaign_ix >= 0 and book.campaigns["via_deal"][campaign_ix] == 1
-    sale = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
+    sale = clear_opportunity(world, opps, i, terms, 0, campaign_ix, bid, via_deal, tallies)
     if fate == BID:
         slot_ix = terms["slot_ix"][0]
         record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
@@ -288,7 +328,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
             at = desk.filled[FILLED_EXPOSURES]
             desk.filled[FILLED_EXPOSURES] += 1
             record_exposure(opps, i, slot_ix, desk.exposures, at, campaign_ix, bid, sale, worth)
-            clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
+            clicked = show(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
             desk.exposures["clicked"][at] = clicked
             desk.exposures["billed"][at] = 1
             if clicked:

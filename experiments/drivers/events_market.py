@@ -19,10 +19,20 @@ from exchange_sim.exchange import Bidder, Sale, bid_in
 from exchange_sim.identities import purchase_cookie
 from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
+from exchange_sim.reaction import has_withdrawn
 from exchange_sim.requests import Arrivals
 from exchange_sim.selling.header import ASK, most_paths, set_path_terms
 from exchange_sim.selling.reserve import learn_reserves
-from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_ELSEWHERE, LOST_TO_DEAL, LOST_TO_HIGHER, TERMS
+from exchange_sim.selling.rules import (
+    LOST_BELOW_FLOOR,
+    LOST_ELSEWHERE,
+    LOST_REFUSED,
+    LOST_SEAT,
+    LOST_STOPPED,
+    LOST_TO_DEAL,
+    LOST_TO_HIGHER,
+    TERMS,
+)
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
@@ -46,7 +56,10 @@ LOSS_CODES = {
     LOST_TO_HIGHER: LossReason.LOST_TO_HIGHER_BID,
     LOST_BELOW_FLOOR: LossReason.BELOW_FLOOR,
     LOST_TO_DEAL: LossReason.LOST_TO_DEAL,
+    LOST_REFUSED: LossReason.CREATIVE_FILTERED,
+    LOST_STOPPED: LossReason.CREATIVE_DISAPPROVED,
     LOST_ELSEWHERE: LossReason.LOST_TO_HIGHER_BID,
+    LOST_SEAT: LossReason.SEAT_BLOCKED,
 }
 """What a lost bid's owner is told."""
 FIRST_ROOM = 4096
@@ -98,6 +111,7 @@ class EventsMarket:
     def offer(self, arrivals: Arrivals, i: int) -> None:
         """Settle on what terms opportunity *i* is offered, at this moment."""
         self._set_terms(self._world, arrivals.opps, i, arrivals.terms, i)
+        arrivals.look_again(i)
 
     def answered(self, response: BidResponse, late: bool) -> None:
         """Keep what our own report wants to know of a bid, or count one that comes too late."""
@@ -148,6 +162,7 @@ class EventsMarket:
         """Settle on what terms opportunity *i* is offered in several exchanges; 0: only in one, by `offer`."""
         terms = np.zeros(len(self._asks), TERMS)
         count = int(set_path_terms(self._world, arrivals.opps, i, terms))
+        arrivals.look_again(i)
         if count:
             arrivals.path_terms[i] = terms
         return count
@@ -240,7 +255,7 @@ class EventsMarket:
         """Tell the bidder of purchase *at*; the buyer is named only with consent."""
         row, world = self._purchases[at], self._world
         person_ix, product_ix = int(row["person_ix"]), int(row["product_ix"])
-        known = world.homes["consent"][person_ix] == 1
+        known = world.homes["consent"][person_ix] == 1 and not has_withdrawn(world.reaction, person_ix)
         cookie_ix = int(purchase_cookie(world, product_ix, person_ix, float(row["time_s"])))
         conversion = Conversion(
             str(at),

@@ -17,10 +17,10 @@ from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import click, release, reserve, win
 from bidder.core.touch import touch
 from exchange_sim.kernel import kernel, outlined
-from exchange_sim.outcomes import expose
 from exchange_sim.selling.header import clear_paths, path_request_no, set_path_terms
 from exchange_sim.selling.rules import WAY_HEADER, WAY_OPEN
 from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.verification.rendering import show
 from exchange_sim.world import World
 from experiments.drivers.batch_kernel import (
     FILLED_EXPOSURES,
@@ -96,8 +96,8 @@ def close_paths(
         clear_paths(world, opps["key"][i], terms, asks, count)
         _record_paths(world, terms, asks, count, tallies)
     else:
-        bid, via_deal = int(asks["bid_nanos"][0]), asks["via_deal"][0] == 1
-        only = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
+        bid, via_deal, campaign_ix = int(asks["bid_nanos"][0]), asks["via_deal"][0] == 1, int(asks["campaign_ix"][0])
+        only = clear_opportunity(world, opps, i, terms, 0, campaign_ix, bid, via_deal, tallies)
         asks["won"][0], asks["price_nanos"][0], asks["way"][0] = only.won, only.price_nanos, only.way
         asks["lost"][0], asks["to_beat_nanos"][0] = only.lost, only.to_beat_nanos
     ours, clicked = False, False
@@ -111,7 +111,7 @@ def close_paths(
             fate = FATE_WON if won else FATE_OUTBID
             if won:
                 record_exposure(opps, i, slot_ix, exposures, at, campaign_ix, bid, sale, asks["worth_nanos"][k])
-                clicked = expose(world, opps, i, campaign_ix, pending, pending_size)
+                clicked = show(world, opps, i, campaign_ix, pending, pending_size)
                 exposures["clicked"][at] = clicked
                 exposures["billed"][at] = 0
                 ours = True

@@ -21,6 +21,7 @@ from experiments.scenario.parts import (
     Positive,
     Share,
 )
+from experiments.scenario.verification import AdTraits, BrandSafety
 
 
 class CpmGoal(Part):
@@ -263,7 +264,8 @@ class Campaign(Part):
     product: Name | None = None
     """What it advertises; missing: nothing that people buy (textbook worlds)."""
     seat: Name | None = None
-    """Whose campaign it is in a tournament, where seats bid against each other; missing: a seat of its own."""
+    """Whose campaign it is: `seats` says what it may buy; in a tournament seats bid against each other.
+    Missing: a seat of the campaign's own name."""
     start: LocalTime | None = None
     """First moment it may bid (local time); missing: the scenario's start."""
     end: LocalTime | None = None
@@ -290,6 +292,12 @@ class Campaign(Part):
     """Frequency caps; all of them hold at once."""
     creatives: dict[Name, Creative] = Field(default_factory=dict)
     """Its ads by name; missing: made-up ones of every kind that fit any size and length."""
+    ad: AdTraits = AdTraits()
+    """What is about its ads that sellers may refuse."""
+    brand_safety: BrandSafety = BrandSafety()
+    """Which pages it refuses."""
+    pays: Literal["impression", "viewable"] = "impression"
+    """For every impression, or only for those that could be viewed."""
     lookback_days: NonNegative = 7.0
     """A purchase counts as the campaign's when its last exposure is at most this old (days)."""
 

@@ -31,6 +31,19 @@ class Place(Part):
     """Radius of the disc people are spread over (km)."""
 
 
+class Reaction(Part):
+    """What people make of the ads of the scenario's campaigns: each annoys, narrowly aimed ones more."""
+
+    tolerance: Positive = 20.0
+    """Annoyance at which an ad does half of what it would; an ad to everybody adds 1."""
+    half_life_h: Positive = 72.0
+    """Hours after which half of the annoyance is forgotten."""
+    creep: NonNegative = 1.0
+    """What an ad adds for each factor of ten by which its segments are narrower than everybody."""
+    opt_out: NonNegative = 0.0005
+    """Probability, per unit of annoyance, that whoever has just seen an ad withdraws consent."""
+
+
 class People(Part):
     """The people who see the ads."""
 
@@ -46,6 +59,8 @@ class People(Part):
     """Mean number of cookies per person (at least one, geometric); a request shows one of them. Needs `audience`."""
     household: Annotated[float, Field(ge=1, le=20)] = 1.0
     """Mean number of people per household (geometric); they live at one address. Needs `audience`."""
+    reaction: Reaction | None = None
+    """What annoys people, and what follows; none: nobody minds."""
     interest_half_life_days: Positive | None = None
     """Days after which half of the people's interests have been drawn anew: what makes old data wrong. None: never."""
 

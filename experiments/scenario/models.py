@@ -11,7 +11,8 @@ from experiments.scenario.audience import Platform
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, People, Place, Product, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
-from experiments.scenario.selling import Deal, Fees, HeaderExchange, Network, Publisher
+from experiments.scenario.selling import Deal, Fees, HeaderExchange, Network, Publisher, Seat
+from experiments.scenario.verification import Verification
 
 
 class Scenario(Part):
@@ -54,12 +55,16 @@ class Scenario(Part):
     """Private agreements by id."""
     networks: dict[Name, Network] = Field(default_factory=dict)
     """Ad networks by name."""
+    seats: dict[Name, Seat] = Field(default_factory=dict)
+    """What the buyers' seats may buy, by name; one that is not listed may buy everything."""
     exchanges: dict[Name, HeaderExchange] = Field(default_factory=dict, max_length=15)
     """Further exchanges by name; those a publisher lists under `header` are asked for each of its impressions."""
     duplicates: Literal["answer", "skip"] = "answer"
     """What the bidder does when a request offers an impression it has already bid for elsewhere: bid again, or not."""
     fees: Fees = Fees()
     """Who keeps what between advertiser and publisher."""
+    verification: Verification = Verification()
+    """What is checked for everybody: refused ads, detectors, bots."""
     rivals: dict[Name, Rivals] = Field(min_length=1)
     """Who else bids, by name."""
     traffic: Traffic

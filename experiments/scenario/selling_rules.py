@@ -10,13 +10,14 @@ from typing import Any
 
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
+from experiments.scenario.verification_rules import kept_share
 from experiments.traffic_shape import hour_weights
 
 
 def selling_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Every contradiction among sellers, deals, networks and the campaigns that want them."""
     checks = (_names, _masked, _reserves, _deals_below_floor, _fixed_prices, _blocked, _guarantees, _networks)
-    for check in (*checks, _headers):
+    for check in (*checks, _headers, _seats):
         yield from check(data)
 
 
@@ -148,7 +149,7 @@ def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
             continue
         seller = str(at(deal, "publisher"))
         slots = [(seller, slot) for slot, _ in _covered(deal, data)]
-        requests = _requests(data, min(days, number(data, "days") or days))
+        requests = _requests(data, seller, min(days, number(data, "days") or days))
         avails = {slot: requests * _share(data, *slot) for slot in slots}
         left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)
         most = guaranteed_most(left, probability)
@@ -176,17 +177,23 @@ def _days_for(owed: float, probability: float, per_day: float) -> float:
     return -(-days * 10 // 1) / 10
 
 
-def _requests(data: Mapping[str, Any], days: float) -> float:
-    """Requests expected within so many days of the start, by the shape of the week."""
+def _requests(data: Mapping[str, Any], seller: str, days: float) -> float:
+    """Requests expected within so many days of the start, by the shape of the week, as if all were the seller's.
+
+    Those the filter of invalid traffic stops are taken off.
+    """
+    kept = [kept_share(data, seller, hour) for hour in range(168)]
     per_day = number(data, "traffic", "requests_per_day") or 0.0
     hours, start = at(data, "traffic", "hours"), read_time(data, "start")
     if hours != "diurnal" and not (isinstance(hours, list) and len(hours) == 168 and sum(hours) > 0):
-        return per_day * days
+        hours = "flat"
+        if min(kept) == 1.0:
+            return per_day * days
     weights = hour_weights(hours)
     begins = 0.0 if start is None else start.weekday() * 24 + start.hour + start.minute / 60 + start.second / 3600
     ends, total = begins + 24.0 * days, 0.0
     for hour in range(int(begins), int(-(-ends // 1))):
-        total += float(weights[hour % 168]) * (min(hour + 1.0, ends) - max(float(hour), begins))
+        total += float(weights[hour % 168]) * kept[hour % 168] * (min(hour + 1.0, ends) - max(float(hour), begins))
     return per_day / 24.0 * total / float(weights.mean())
 
 
@@ -227,6 +234,10 @@ def _headers(data: Mapping[str, Any]) -> Iterator[Problem]:
     """An exchange asked twice, and floors that could only be learned from one exchange of several."""
     for name, publisher in items(data, "publishers"):
         asked = texts(publisher, "header")
+        verified = _verified(data) if asked else None
+        if verified is not None:
+            message = f"what is sold in several exchanges cannot be verified, and {verified} asks for it; leave one out"
+            yield Problem(("publishers", name, "header"), message)
         for ix, exchange in enumerate(asked):
             if exchange in asked[:ix]:
                 yield Problem(("publishers", name, "header", ix), f"{exchange!r} is asked already; list it once")
@@ -234,6 +245,43 @@ def _headers(data: Mapping[str, Any]) -> Iterator[Problem]:
             if at(slot, "reserve", "kind") == "adaptive":
                 message = "would learn from one exchange's bids while others sell too; use kind myerson or leave out "
                 yield Problem(("publishers", name, "slots", slot_name, "reserve"), f"{message}publishers.{name}.header")
+
+
+def _seats(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Seats nobody has, and sellers nobody is."""
+    seats = [str(body.get("seat") or name) for name, body in items(data, "campaigns")]
+    told: list[tuple[Path, str]] = [(("seats", name), name) for name, _ in items(data, "seats")]
+    for name, publisher in items(data, "publishers"):
+        told += [(("publishers", name, "seats", ix), seat) for ix, seat in enumerate(texts(publisher, "seats"))]
+    for path, seat in told:
+        if seat not in seats:
+            message = f"no campaign has the seat {seat!r} (campaigns.*.seat, or its own name); "
+            yield Problem(path, message + suggestion(seat, seats))
+    sellers = [name for owner in ("publishers", "networks") for name, _ in items(data, owner)]
+    for name, seat_body in items(data, "seats"):
+        for ix, seller in enumerate(texts(seat_body, "sellers")):
+            if seller not in sellers:
+                message = f"no publisher or network is called {seller!r}; "
+                yield Problem(("seats", name, "sellers", ix), message + suggestion(seller, sellers))
+
+
+def _verified(data: Mapping[str, Any]) -> str | None:
+    """Where something is verified; None: nothing is."""
+    for key in ("refuses", "bots", "mistaken"):
+        if at(data, "verification", key):
+            return f"verification.{key}"
+    for name, body in items(data, "publishers"):
+        page = at(body, "page")
+        if at(body, "refuses") or at(page, "declared") or at(page, "undeclared"):
+            return f"publishers.{name}"
+        for slot_name, slot in items(body, "slots"):
+            if (number(slot, "viewability", default=1.0) or 0.0) < 1.0:
+                return f"publishers.{name}.slots.{slot_name}.viewability"
+    for name, body in items(data, "campaigns"):
+        safety = at(body, "brand_safety")
+        if at(safety, "refuses") or at(safety, "level") not in (None, "none") or at(body, "ad", "undeclared"):
+            return f"campaigns.{name}"
+    return None
 
 
 def _list(data: Any, key: str) -> list[Any]:

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,22 @@ def test_floors_are_compared() -> None:
     assert rows["myerson"]["standard_error"] is None
 
 
+@pytest.mark.slow
+def test_verification_is_compared_on_the_same_luck() -> None:
+    """Each step stops what it is for; the command prints what the table says."""
+    done = market("safety", "sell-safely", "--seeds", "1", "--json", *SMALL[:4])
+    assert done.returncode == 0, done.stderr
+    rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
+    declared, detectors, bots, views = rows.values()
+    assert declared["stopped"] == declared["filtered"] == declared["refunded"] == 0 < declared["refused"]
+    assert detectors["bad_ads"] < 0.5 * declared["bad_ads"]
+    assert bots["bots"] < detectors["bots"]
+    assert bots["refunded"] > 0 < bots["filtered"]
+    assert views["paid"] < bots["paid"]
+    shown = market("safety", "sell-safely", "--seeds", "1", *SMALL[:4]).stdout
+    assert all(name in shown for name in rows)
+
+
 @pytest.mark.parametrize(
     ("scenario", "word"), [("sell-openly", "deals: everything is sold in one open auction"), ("nope", "no such file")]
 )
@@ -68,6 +85,28 @@ def test_what_cannot_be_compared_is_one_message(scenario: str, word: str) -> Non
     assert done.returncode == 1
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_over_targeting_is_a_curve(tmp_path: Path) -> None:
+    """More often: less response, more opt-outs; aimed narrowly more so; drawn, and told as numbers."""
+    picture = tmp_path / "reaction.png"
+    small = ["--set", "traffic.requests_per_day=20000", "--set", "people.count=2000", "--set", "days=7"]
+    done = market(
+        "reaction", "over-targeting", "--caps", "1,16", "--seeds", "1", "--plot", str(picture), "--json", *small
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {(row["audience"], row["cap"]): row for row in json.loads(done.stdout)["rows"]}
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    seldom, often = rows["as written", 1]["reacting"], rows["as written", 16]["reacting"]
+    assert often["impressions"] > 2 * seldom["impressions"]
+    assert often["withdrawn"] / often["reached"] > 2 * seldom["withdrawn"] / seldom["reached"]
+    calm = rows["as written", 16]["indifferent"]
+    assert calm["withdrawn"] == 0
+    assert often["clicks"] / often["impressions"] < 0.8 * calm["clicks"] / calm["impressions"]
+    refused = market("reaction", "sell-openly")
+    assert (refused.returncode, "people.reaction: is missing" in refused.stderr) == (1, True)
+    assert "--caps 1,x" in market("reaction", "over-targeting", "--caps", "1,x").stderr
 
 
 def test_differences_are_paired() -> None:
