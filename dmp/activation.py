@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from dmp.store import Store
 EMPTY, GONE = -2, -1
 KEEP_VERSIONS = 2
 """Readers that have not swapped yet still map the version before."""
+REST_S = 0.001
 
 
 @njit(cache=True)
@@ -69,12 +71,39 @@ def row_of(keys: NDArray[np.uint64], places: NDArray[np.int32], key: np.uint64) 
 
 
 @njit(cache=True, nogil=True)
-def _load(data: NDArray[np.uint8], page: int) -> int:
-    """Read a byte of every page, so that later reads find it in memory; other threads run meanwhile."""
-    total = 0
-    for at in range(0, len(data), page):
-        total += data[at]
-    return total
+def _load(
+    rows: NDArray[np.uint64], keys: NDArray[np.uint64], places: NDArray[np.int32], page: int, ready: NDArray[np.uint64]
+) -> None:
+    """Read every page of a version, so that later reads find it in memory, then say so in *ready*.
+
+    Other threads run meanwhile, and see *ready* before this one has the interpreter again: who swaps does not meet it.
+    """
+    total = np.uint64(0)
+    flat = rows.reshape(-1)
+    for at in range(0, len(flat), page // 8):
+        total += flat[at]
+    for at in range(0, len(keys), page // 8):
+        total += keys[at]
+    for at in range(0, len(places), page // 4):
+        total += np.uint64(places[at])
+    ready[1] = total  # or the compiler would leave the reading out
+    ready[0] = 1
+
+
+def _read(path: Path) -> bytes:
+    """A small file's content in three calls of the system: at each the interpreter changes hands, and readers wait."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, 1 << 24)
+    finally:
+        os.close(file)
+
+
+def _rest() -> None:
+    """Sleep a moment. After work that used up its share of a core, a thread that goes on holding the interpreter is the
+    next to be put off the core, and all others wait with it for some milliseconds; one that has slept has a new share.
+    """
+    time.sleep(REST_S)
 
 
 def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) -> str:
@@ -130,12 +159,14 @@ class Active:
     def __init__(self, store: Store, writable: bool = False) -> None:
         self._folder, self._writable = store.folder / "active", writable
         self._next: _Version | None = None
+        self._ready = np.zeros(2, np.uint64)
         self._before: _Version | None = None
         self._use(self._newer("") or self._missing())
 
     def refresh(self) -> bool:
         """Map the current version if it is another one; returns whether it was."""
         self._next = self._newer(self.version)
+        self._ready[0] = 1
         return self.swap()
 
     def prepare(self) -> bool:
@@ -143,17 +174,22 @@ class Active:
 
         What the swap before left behind is unmapped here too, because that takes time with every page.
         """
+        if self._ready[0]:
+            return True
         self._before = None
+        _rest()
         found = self._newer(self.version)
         if found is None:
             return False
-        for array in (found.rows, found.keys, found.places):
-            _load(array.reshape(-1).view(np.uint8), mmap.PAGESIZE)
         self._next = found
+        _load(found.rows, found.keys, found.places, mmap.PAGESIZE, self._ready)
         return True
 
     def swap(self) -> bool:
         """Take the version that was prepared, if any; opens, reads and frees nothing."""
+        if not self._ready[0]:
+            return False
+        self._ready[0] = 0
         found, self._next = self._next, None
         if found is None or found.name == self.version:
             return False
@@ -183,11 +219,11 @@ class Active:
         return None
 
     def _map(self, version: str) -> _Version | None:
-        name = (self._folder / "current").read_text("utf-8").strip()
+        name = _read(self._folder / "current").decode("utf-8").strip()
         if name == version:
             return None
         folder = self._folder / name
-        about = json.loads((folder / "about.json").read_text("utf-8"))
+        about = json.loads(_read(folder / "about.json"))
         maps: list[mmap.mmap] = []
         rows = self._array(folder / "rows.npy", np.uint64, (about["persons"], -1), maps)
         keys = self._array(folder / "keys.npy", np.uint64, (about["slots"],), maps)
@@ -198,9 +234,11 @@ class Active:
         """The file mapped. NumPy's own loader parses the header as Python: a quarter of a millisecond for each file."""
         if shape[0] == 0:
             return np.empty((0, 1), kind)
-        with path.open("r+b" if self._writable else "rb") as file:
-            access = mmap.ACCESS_WRITE if self._writable else mmap.ACCESS_READ
-            mapped = mmap.mmap(file.fileno(), 0, access=access)
+        file = os.open(path, os.O_RDWR if self._writable else os.O_RDONLY)
+        try:
+            mapped = mmap.mmap(file, 0, access=mmap.ACCESS_WRITE if self._writable else mmap.ACCESS_READ)
+        finally:
+            os.close(file)
         maps.append(mapped)
         start = int.from_bytes(mapped[8:10], "little") + 10  # magic, version and length of an .npy file, version 1
         return np.frombuffer(mapped, kind, offset=start).reshape(shape)
