@@ -112,7 +112,8 @@ def main() -> None:
     folder, swaps, round_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     key = np.load(folder / "wanted.npy")
     active = Active(Store(folder))
-    active.row_ix(key[0])  # compiles
+    active.row_ix(key[0])  # compiles, as does the next line
+    active.compile()
     queue = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
     preparer = Preparer(active)
     preparer.start()

@@ -23,6 +23,15 @@ def blank_rows(count: int, row: np.dtype[np.void]) -> NDArray[np.void]:
     return np.frombuffer(pages, row)
 
 
+def ensure_people(book: Book, count: int) -> Book:
+    """The same book with room for *count* people; those it has keep their places, and there is some to spare."""
+    if len(book.persons) >= count:
+        return book
+    persons = blank_rows(count + count // 4, book.persons.dtype)
+    persons[: len(book.persons)] = book.persons
+    return book._replace(persons=persons)
+
+
 def ensure_room(book: Book, exposures: int = 1) -> Book:
     """The same book with room for the next *exposures*, whoever sees them; memory doubles as often as needed."""
     largest = max(SMALLEST_BLOCK, int(book.index[LARGEST_BLOCK]))
