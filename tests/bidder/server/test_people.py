@@ -27,6 +27,7 @@ from dmp.sources.importer import import_source
 from dmp.store import Store
 from tests.bidder.server.test_app import REQUEST, Client, served
 from tests.bidder.test_desk import DIRECTORY, Clock, plan
+from tests.command_line import bidlab
 from tests.dmp.people import key, write_source
 
 NOW_S = 1_780_000_000
@@ -183,6 +184,18 @@ def test_versions_that_cannot_be_taken_change_nothing(store: Store) -> None:
 def test_an_audience_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match="no active audience; `bidlab dmp activate` makes one"):
         MappedAudience(tmp_path)
+
+
+def test_mistakes_at_the_start_of_a_service(store: Store, tmp_path: Path) -> None:
+    make(store)
+    serve = ("bidder", "serve", "learning", "--set", "people.count=100", "--audience")
+    done = bidlab(tmp_path, *serve, "audience", "--state", "money")
+    assert done == (1, "", "bidlab: --audience audience: not with --state or --capture, whose people stay the same\n")
+    done = bidlab(tmp_path, *serve, "audience")
+    assert done.code == 1
+    assert (
+        "--audience audience: no segment 'coffee-lovers', which the scenario names; its segments: cooks" in done.stderr
+    )
 
 
 def test_rows_stay_with_their_persons(store: Store, tmp_path: Path) -> None:
