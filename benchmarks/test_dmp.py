@@ -218,10 +218,10 @@ def test_pause_of_a_reader_while_versions_come(benchmark: BenchmarkFixture, tmp_
     for somebody, not time in which the system gave its core to others (see `benchmarks.swap_reader`). Of the look-ups
     between swaps, while versions are prepared, at most one in 10,000 pauses for longer.
     """
-    people, swaps = full_size(benchmark, 1_000_000, 1_000), full_size(benchmark, 200, 3)
+    people, swaps = full_size(benchmark, 1_000_000, 1_000), full_size(benchmark, 200, 2)
     key = _two_versions(tmp_path / "active", people)
     np.save(tmp_path / "wanted.npy", key[:1000])
-    round_s = "0.2" if benchmark.disabled else "0.5"
+    round_s = "0.1" if benchmark.disabled else "0.5"
     command = [sys.executable, "-m", "benchmarks.swap_reader", str(tmp_path), str(swaps), round_s]
 
     def series() -> dict[str, Any]:
