@@ -46,7 +46,9 @@ from bidder.room import blank_rows
 from bidder.strategy import load_strategy
 
 SMALLEST_MEMORY = 4096
-"""Entries of exposure memory a fresh book starts with."""
+"""Entries of exposure memory a fresh book starts with at least."""
+ENTRIES_PER_PERSON = 8
+"""Addresses set aside for what people have seen; the memory behind them is taken as it is written."""
 
 
 def build_book(
@@ -84,7 +86,7 @@ def build_book(
         cells=cells,
         prices=np.zeros((*cells.shape[:2], 2), np.int64),
         persons=blank_rows(max(1, people_count), PERSON),
-        memory=blank_rows(SMALLEST_MEMORY, SEEN),
+        memory=blank_rows(max(SMALLEST_MEMORY, ENTRIES_PER_PERSON * people_count), SEEN),
         held=_held(plans, held),
         weights=weights,
         learners=learners,

@@ -27,7 +27,7 @@ from bidder.markup.press import Press
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fit, general
 from bidder.reservations import Answered, Made, Reservations, State
-from bidder.room import ensure_room
+from bidder.room import ensure_people, ensure_room
 from bidder.tally import Counts, Heard, Spend
 from openrtb.codes import NoBidReason
 from openrtb.errors import InvalidMessage, MoneyError
@@ -119,6 +119,12 @@ class Desk:
         self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids = kept
         self._answered = answered
         self.reasons[: len(reasons)] = reasons
+
+    def renew_people(self) -> None:
+        """The audience has other rows now, each person's in the place it was in: go on with them."""
+        self.rows = self._audience.rows
+        held = self.rows if len(self.book.held) else self.book.held
+        self.book = ensure_people(self.book, len(self.rows))._replace(held=held)
 
     async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
         """`answer` for transports that wait for one."""

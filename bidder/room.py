@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bidder.core.book import LARGEST_BLOCK, MEMORY_USED, Book
 from bidder.core.memory import SMALLEST_BLOCK
 
-LINE_BYTES = 64
-"""Of a cache line: rows that divide or fill lines never lie across more of them than they must."""
-
 
 def blank_rows(count: int, row: np.dtype[np.void]) -> NDArray[np.void]:
-    """row[count], every byte zero, from the start of a cache line on; *row* is a multiple of eight bytes long.
+    """row[count], every byte zero, from the start of a page on: rows that fill or divide cache lines straddle none.
 
-    np.full, not np.zeros: only memory NumPy fills itself is put on huge pages, and people's rows are read at random. As
-    plain numbers, because filling with records copies them one by one.
+    Straight from the operating system: rows take addresses at once but memory only when they are first written, so
+    setting aside many costs nothing. On huge pages where there are any, for people's rows are read at random.
     """
-    words = count * row.itemsize // 8
-    blank = np.full(words + LINE_BYTES // 8, 0, np.int64)
-    first = -blank.ctypes.data % LINE_BYTES // 8
-    return blank[first : first + words].view(row)
+    pages = mmap.mmap(-1, count * row.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, row)
+
+
+def ensure_people(book: Book, count: int) -> Book:
+    """The same book with room for *count* people; those it has keep their places, and there is some to spare."""
+    if len(book.persons) >= count:
+        return book
+    persons = blank_rows(count + count // 4, book.persons.dtype)
+    persons[: len(book.persons)] = book.persons
+    return book._replace(persons=persons)
 
 
 def ensure_room(book: Book, exposures: int = 1) -> Book:
@@ -33,6 +41,6 @@ def ensure_room(book: Book, exposures: int = 1) -> Book:
         return book
     while size < wanted:
         size *= 2
-    memory = blank_rows(size, book.memory.dtype)
-    memory[: len(book.memory)] = book.memory
+    memory, used = blank_rows(size, book.memory.dtype), int(book.index[MEMORY_USED])
+    memory[:used] = book.memory[:used]
     return book._replace(memory=memory)

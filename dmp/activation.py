@@ -1,10 +1,14 @@
 """The active audience: segment rows and an identity table, mapped read-only by whoever bids.
 
-    active/VERSION/rows.npy     uint64[persons, words]: bit j % 64 of word j // 64 is segment j
+    active/VERSION/rows.npy     uint64[rows, words]: bit j % 64 of word j // 64 is segment j
     active/VERSION/keys.npy     uint64[slots]: open addressing by the key's low bits, at most half full
     active/VERSION/places.npy   int32[slots]: row of the key beside it; EMPTY for a free slot, GONE for a withdrawn one
-    active/VERSION/about.json   segment names, purposes (mask), persons, revision of the store
+    active/VERSION/about.json   segment names, purposes (mask), persons, rows, numbering, revision of the store
     active/current              the version that counts; replaced in one step, so readers swap without a pause
+
+A person keeps the row from version to version, so that what a bidder counts by row goes on: new persons get rows behind
+all others, and the row of one who is gone stays empty. When less than half of the rows would be in use, all are
+numbered anew, and `numbering` is another.
 
 Withdrawals are written into the mapped files: a reader sees them at its next look-up, without reopening anything.
 """
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -32,6 +37,9 @@ from dmp.store import Store
 EMPTY, GONE = -2, -1
 KEEP_VERSIONS = 2
 """Readers that have not swapped yet still map the version before."""
+REST_S = 0.001
+SPARE_ROWS = 1024
+"""Empty rows that are put up with in any case."""
 
 
 @njit(cache=True)
@@ -69,12 +77,76 @@ def row_of(keys: NDArray[np.uint64], places: NDArray[np.int32], key: np.uint64) 
 
 
 @njit(cache=True, nogil=True)
-def _load(data: NDArray[np.uint8], page: int) -> int:
-    """Read a byte of every page, so that later reads find it in memory; other threads run meanwhile."""
-    total = 0
-    for at in range(0, len(data), page):
-        total += data[at]
-    return total
+def _load(
+    rows: NDArray[np.uint64], keys: NDArray[np.uint64], places: NDArray[np.int32], page: int, ready: NDArray[np.uint64]
+) -> None:
+    """Read every page of a version, so that later reads find it in memory, then say so in *ready*.
+
+    Other threads run meanwhile, and see *ready* before this one has the interpreter again: who swaps does not meet it.
+    """
+    total = np.uint64(0)
+    flat = rows.reshape(-1)
+    for at in range(0, len(flat), page // 8):
+        total += flat[at]
+    for at in range(0, len(keys), page // 8):
+        total += keys[at]
+    for at in range(0, len(places), page // 4):
+        total += np.uint64(places[at])
+    ready[1] = total  # or the compiler would leave the reading out
+    ready[0] = 1
+
+
+def _read(path: Path) -> bytes:
+    """A small file's content in three calls of the system: at each the interpreter changes hands, and readers wait."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, 1 << 24)
+    finally:
+        os.close(file)
+
+
+def _rest() -> None:
+    """Sleep a moment. After work that used up its share of a core, a thread that goes on holding the interpreter is the
+    next to be put off the core, and all others wait with it for some milliseconds; one that has slept has a new share.
+    """
+    time.sleep(REST_S)
+
+
+@njit(cache=True)
+def _keep_rows(
+    keys: NDArray[np.uint64],
+    places: NDArray[np.int32],
+    key: NDArray[np.uint64],
+    person_ix: NDArray[np.int64],
+    row: NDArray[np.int64],
+    taken: NDArray[np.bool_],
+    next_row: int,
+) -> Any:
+    """Fill *row* (int64[persons], all -1) from the table of the version before; returns the number of rows.
+
+    Of several rows a person's identities had, the first identity's is kept; of several persons that had one row, the
+    first keeps it.
+    """
+    for i in range(len(key)):
+        before = row_of(keys, places, key[i])
+        if before >= 0 and row[person_ix[i]] < 0 and not taken[before]:
+            row[person_ix[i]] = before
+            taken[before] = True
+    for person in range(len(row)):
+        if row[person] < 0:
+            row[person] = next_row
+            next_row += 1
+    return next_row
+
+
+def _numbered(before: Active | None, key: NDArray[np.uint64], person_ix: NDArray[np.int64], persons: int) -> _Numbering:
+    """The row of each person, in the numbering of the version before or in one of their own."""
+    if before is not None:
+        row, taken = np.full(persons, -1, np.int64), np.zeros(len(before.rows), np.bool_)
+        count = int(_keep_rows(before.keys, before.places, key, person_ix, row, taken, len(before.rows)))
+        if count <= 2 * persons + SPARE_ROWS:
+            return _Numbering(row, count, before.numbering)
+    return _Numbering(np.arange(persons), persons, "")
 
 
 def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) -> str:
@@ -84,11 +156,18 @@ def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) ->
     own = graph.person_ix >= 0
     slots = 1 << max(3, int(2 * own.sum()).bit_length())
     keys, places = np.zeros(slots, np.uint64), np.full(slots, EMPTY, np.int32)
-    fill(keys, places, graph.key[own], graph.person_ix[own].astype(np.int32))
+    before = Active(audience.store) if (folder / "current").exists() else None
+    row, count, numbering = _numbered(before, graph.key[own], graph.person_ix[own], graph.persons)
+    fill(keys, places, graph.key[own], row[graph.person_ix[own]].astype(np.int32))
+    held = snapshot_of(dict(members), graph.persons).rows
+    rows = np.zeros((count, held.shape[1]), np.uint64)
+    rows[row] = held
     about = {
         "segments": list(members),
         "purposes": purposes,
         "persons": graph.persons,
+        "rows": count,
+        "numbering": numbering or version,
         "slots": slots,
         "revision": audience.catalog.revision,
     }
@@ -97,7 +176,7 @@ def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) ->
             raise StoreError(f"{audience.store.folder}: changed while segments were made; activate again")
         part = folder / f".{version}"
         part.mkdir(parents=True)
-        np.save(part / "rows.npy", snapshot_of(dict(members), graph.persons).rows)
+        np.save(part / "rows.npy", rows)
         np.save(part / "keys.npy", keys)
         np.save(part / "places.npy", places)
         (part / "about.json").write_text(json.dumps(about), "utf-8")
@@ -109,10 +188,20 @@ def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) ->
     return version
 
 
-class _Version(NamedTuple):
+class _Numbering(NamedTuple):
+    """Where persons are: int64[persons] rows, the number of rows, and what the numbering is called ("": a new one)."""
+
+    row: NDArray[np.int64]
+    rows: int
+    name: str
+
+
+class Version(NamedTuple):
     """One version, mapped."""
 
     name: str
+    numbering: str
+    """Versions of one numbering have each person in the same row."""
     segments: tuple[str, ...]
     purposes: int
     rows: NDArray[np.uint64]
@@ -127,33 +216,58 @@ class Active:
     A reader that must not wait has another thread `prepare` what is new, and calls `swap`, which only changes names.
     """
 
-    def __init__(self, store: Store, writable: bool = False) -> None:
-        self._folder, self._writable = store.folder / "active", writable
-        self._next: _Version | None = None
-        self._before: _Version | None = None
-        self._use(self._newer("") or self._missing())
+    def __init__(self, store: Store, access: int = mmap.ACCESS_READ, name: str = "") -> None:
+        """Map the current version, or the one called *name*, with *access* as `mmap` has it.
+
+        With `ACCESS_COPY` the arrays are of the type kernels are compiled for; what is written stays in the process.
+        """
+        self._folder, self._access, self._only = store.folder / "active", access, name
+        self._next: Version | None = None
+        self._ready = np.zeros(2, np.uint64)
+        self._before: Version | None = None
+        self._use(self._newer() or self._missing())
 
     def refresh(self) -> bool:
         """Map the current version if it is another one; returns whether it was."""
         self._next = self._newer(self.version)
+        self._ready[0] = 1
         return self.swap()
 
-    def prepare(self) -> bool:
-        """Map a newer version and load its pages, for `swap`; for another thread. Returns whether there is one.
+    def prepare(self, passing_over: str = "") -> bool:
+        """Map a newer version and load its pages, for `swap`; for another thread. Returns whether there is one, other
+        than the one called *passing_over*.
 
         What the swap before left behind is unmapped here too, because that takes time with every page.
         """
+        if self._ready[0]:
+            return True
         self._before = None
-        found = self._newer(self.version)
+        _rest()
+        found = self._newer(self.version, passing_over)
         if found is None:
             return False
-        for array in (found.rows, found.keys, found.places):
-            _load(array.reshape(-1).view(np.uint8), mmap.PAGESIZE)
         self._next = found
+        _load(found.rows, found.keys, found.places, mmap.PAGESIZE, self._ready)
         return True
+
+    def compile(self) -> None:
+        """Compile what `prepare` calls, which would otherwise keep every thread waiting the first time."""
+        nobody = self.rows[:0], self.keys[:0], self.places[:0]
+        _load(*nobody, mmap.PAGESIZE, np.zeros_like(self._ready))
+
+    def coming(self) -> Version | None:
+        """What `swap` would take."""
+        return self._next if self._ready[0] else None
+
+    def turn_down(self) -> None:
+        """Do not take what was prepared."""
+        self._ready[0], self._next = 0, None
 
     def swap(self) -> bool:
         """Take the version that was prepared, if any; opens, reads and frees nothing."""
+        if not self._ready[0]:
+            return False
+        self._ready[0] = 0
         found, self._next = self._next, None
         if found is None or found.name == self.version:
             return False
@@ -161,19 +275,20 @@ class Active:
         self._use(found)
         return True
 
-    def _use(self, found: _Version) -> None:
+    def _use(self, found: Version) -> None:
         self._now = found
-        self.version, self.segments, self.purposes = found.name, found.segments, found.purposes
+        self.version, self.numbering = found.name, found.numbering
+        self.segments, self.purposes = found.segments, found.purposes
         self.rows, self.keys, self.places = found.rows, found.keys, found.places
 
     def _missing(self) -> NoReturn:
         raise StoreError(f"{self._folder}: no active audience; `bidlab dmp activate` makes one")
 
-    def _newer(self, version: str) -> _Version | None:
-        """The current version, mapped, if it is not *version*."""
+    def _newer(self, *passed: str) -> Version | None:
+        """The current version, mapped, if it is none of *passed*."""
         for attempt in range(5):
             try:
-                return self._map(version)
+                return self._map(passed)
             except FileNotFoundError:
                 # Two newer versions may have come between reading the name and opening the files: look again.
                 if attempt == 4 or not (self._folder / "current").exists():
@@ -182,25 +297,36 @@ class Active:
                 raise StoreError(f"{self._folder}: cannot be read ({error}); `bidlab dmp activate` again") from None
         return None
 
-    def _map(self, version: str) -> _Version | None:
-        name = (self._folder / "current").read_text("utf-8").strip()
-        if name == version:
+    def _map(self, passed: tuple[str, ...]) -> Version | None:
+        name = self._only or _read(self._folder / "current").decode("utf-8").strip()
+        if name in passed:
             return None
         folder = self._folder / name
-        about = json.loads((folder / "about.json").read_text("utf-8"))
+        about = json.loads(_read(folder / "about.json"))
         maps: list[mmap.mmap] = []
-        rows = self._array(folder / "rows.npy", np.uint64, (about["persons"], -1), maps)
+        rows = self._array(folder / "rows.npy", np.uint64, (about.get("rows", about["persons"]), -1), maps)
         keys = self._array(folder / "keys.npy", np.uint64, (about["slots"],), maps)
         places = self._array(folder / "places.npy", np.int32, (about["slots"],), maps)
-        return _Version(name, tuple(about["segments"]), int(about["purposes"]), rows, keys, places, maps)
+        return Version(
+            name,
+            str(about.get("numbering", name)),
+            tuple(about["segments"]),
+            int(about["purposes"]),
+            rows,
+            keys,
+            places,
+            maps,
+        )
 
     def _array(self, path: Path, kind: Any, shape: tuple[int, ...], maps: list[mmap.mmap]) -> NDArray[Any]:
         """The file mapped. NumPy's own loader parses the header as Python: a quarter of a millisecond for each file."""
         if shape[0] == 0:
             return np.empty((0, 1), kind)
-        with path.open("r+b" if self._writable else "rb") as file:
-            access = mmap.ACCESS_WRITE if self._writable else mmap.ACCESS_READ
-            mapped = mmap.mmap(file.fileno(), 0, access=access)
+        file = os.open(path, os.O_RDWR if self._access == mmap.ACCESS_WRITE else os.O_RDONLY)
+        try:
+            mapped = mmap.mmap(file, 0, access=self._access)
+        finally:
+            os.close(file)
         maps.append(mapped)
         start = int.from_bytes(mapped[8:10], "little") + 10  # magic, version and length of an .npy file, version 1
         return np.frombuffer(mapped, kind, offset=start).reshape(shape)
@@ -218,11 +344,22 @@ class Active:
 def deactivate(store: Store, keys: NDArray[np.uint64], purposes: int) -> int:
     """Take the persons of *keys* out of the active rows at once, if the refused *purposes* are among those needed.
 
-    Returns how many identities were active. Safe while others read: single aligned words are written.
+    Returns how many identities were active. Safe while others read: single aligned words are written. Versions that are
+    not current any more are cleared too, for readers that have not swapped yet.
     """
-    if not (store.folder / "active" / "current").exists():
+    folder = store.folder / "active"
+    if not (folder / "current").exists():
         return 0
-    active = Active(store, writable=True)
+    current = Active(store, mmap.ACCESS_WRITE)
+    found = _clear(current, keys, purposes)
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != current.version and not path.name.startswith("."):
+            _clear(Active(store, mmap.ACCESS_WRITE, path.name), keys, purposes)
+    return found
+
+
+def _clear(active: Active, keys: NDArray[np.uint64], purposes: int) -> int:
+    """Take persons out of one version; returns how many of *keys* were active in it."""
     if not active.purposes & purposes:
         return 0
     slots = [slot_of(active.keys, active.places, key) for key in keys.astype(np.uint64)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +91,9 @@ def stored_value(kind: str, text: str, hashed: bool = False, country_code: str =
 
 def key_of(kind: str, value: str) -> np.uint64:
     """Key of one stored value."""
-    return np.uint64(keys_of(kind, pa.array([value], pa.string()))[0])
+    data = value.encode()
+    text = np.frombuffer(data or b"\0", np.uint8)
+    return np.uint64(_hash(text, 0, len(data), np.uint64(KINDS.index(kind) + 1)))
 
 
 def keys_of(kind: str, values: pa.StringArray) -> NDArray[np.uint64]:
@@ -125,14 +128,20 @@ def plain_values(kind: str, values: pa.StringArray) -> tuple[pa.StringArray, NDA
 
 
 @njit(cache=True)
-def _hash_rows(ends: NDArray[np.int32], text: NDArray[np.uint8], kind: np.uint64) -> NDArray[np.uint64]:
+def _hash(text: NDArray[np.uint8], start: int, end: int, kind: np.uint64) -> Any:
     """FNV-1a over the bytes, finished with MurmurHash3's 64-bit mixer."""
+    h = (np.uint64(0xCBF29CE484222325) ^ kind) * np.uint64(0x100000001B3)
+    for at in range(start, end):
+        h = (h ^ np.uint64(text[at])) * np.uint64(0x100000001B3)
+    h = (h ^ (h >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    h = (h ^ (h >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> np.uint64(33))
+
+
+@njit(cache=True)
+def _hash_rows(ends: NDArray[np.int32], text: NDArray[np.uint8], kind: np.uint64) -> NDArray[np.uint64]:
+    """Hashes of many texts, each from where the one before ends."""
     keys = np.empty(len(ends) - 1, np.uint64)
     for row in range(len(keys)):
-        h = (np.uint64(0xCBF29CE484222325) ^ kind) * np.uint64(0x100000001B3)
-        for at in range(ends[row], ends[row + 1]):
-            h = (h ^ np.uint64(text[at])) * np.uint64(0x100000001B3)
-        h = (h ^ (h >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-        h = (h ^ (h >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-        keys[row] = h ^ (h >> np.uint64(33))
+        keys[row] = _hash(text, ends[row], ends[row + 1], kind)
     return keys

@@ -181,8 +181,3 @@ class SegmentFile(_Part):
 def load_segments(path: Path) -> SegmentFile:
     """The segment file; raises `SegmentError` with every mistake."""
     return load_model(path, SegmentFile, SegmentError)
-
-
-def file_schema() -> dict[str, Any]:
-    """JSON Schema of segment files, for editors."""
-    return SegmentFile.model_json_schema()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ from experiments.ledger import Tallies, new_tallies
 from experiments.own_strategies import load_strategies
 from experiments.scenario.models import Scenario
 
+if TYPE_CHECKING:
+    from bidder.server.people import MappedAudience
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -34,7 +38,7 @@ class Setting:
     world: World
     plans: tuple[CampaignPlan, ...]
     directory: Directory
-    audience: Snapshot | Recognition
+    audience: Snapshot | Recognition | MappedAudience
     units: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """int64[cookies]: the bidder's row of each cookie; int64[0] where people go by their own number."""
 

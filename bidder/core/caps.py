@@ -8,18 +8,24 @@ from bidder.core.codes import SCOPE_ALL, SCOPE_CAMPAIGN
 from bidder.core.kernel import kernel
 from bidder.core.memory import maybe_near
 
+MANY = 1 << 62
+"""More exposures than any list holds: nothing has been counted yet."""
+
 
 @kernel
-def seen_since(book: Book, campaign_ix: int, person_ix: int, since_s: float, inclusive: bool) -> int:
-    """The campaign's exposures of the person after *since_s* (or at it, when *inclusive*), and its bids in flight."""
+def seen_since(book: Book, campaign_ix: int, person_ix: int, since_s: float, inclusive: bool) -> tuple[int, int]:
+    """The campaign's exposures of the person after *since_s* (or at it, when *inclusive*), and all that are listed.
+
+    Both count its bids in flight.
+    """
     start = book.persons["start"][person_ix]
-    seen = 0
+    seen = listed = 0
     for at in range(start, start + book.persons["count"][person_ix]):
         if book.memory["campaign_ix"][at] == campaign_ix:
             time_s = book.memory["time_s"][at]
-            if time_s > since_s or (inclusive and time_s == since_s):
-                seen += 1
-    return seen
+            listed += 1
+            seen += int(time_s > since_s or (inclusive and time_s == since_s))
+    return seen, listed
 
 
 @kernel
@@ -47,15 +53,17 @@ def capped(book: Book, campaign_ix: int, person_ix: int, now_s: float) -> bool:
     elif not maybe_near(book, person_ix, campaign_ix):
         return False
     first = book.campaigns["cap_first"][campaign_ix]
+    listed = MANY
     for cap_ix in range(first, first + count):
-        window_s = book.caps["window_s"][cap_ix]
-        sliding = book.caps["sliding"][cap_ix] == 1
+        limit, window_s = book.caps["limit"][cap_ix], book.caps["window_s"][cap_ix]
+        sliding, scope = book.caps["sliding"][cap_ix] == 1, book.caps["scope"][cap_ix]
+        if scope == SCOPE_CAMPAIGN and listed < limit:
+            continue  # not even all it has on the list would reach this limit
         since_s = now_s - window_s if sliding else window_start_s(book.index, now_s, window_s)
-        scope = book.caps["scope"][cap_ix]
         if scope == SCOPE_CAMPAIGN:
-            seen = seen_since(book, campaign_ix, person_ix, since_s, not sliding)
+            seen, listed = seen_since(book, campaign_ix, person_ix, since_s, not sliding)
         else:
             seen = seen_by_scope(book, campaign_ix, person_ix, since_s, not sliding, scope)
-        if seen >= book.caps["limit"][cap_ix]:
+        if seen >= limit:
             return True
     return False

@@ -109,7 +109,7 @@ def strategy_bid(book: Book, campaign_ix: int, worth: int, imps: NDArray[np.void
     floor_nanos = imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]
     seen = 0
     if campaigns["asks_seen"][campaign_ix] == 1 and person_ix >= 0:
-        seen = seen_since(book, campaign_ix, person_ix, -np.inf, False)
+        seen = seen_since(book, campaign_ix, person_ix, -np.inf, False)[1]
     opportunity = Opportunity(
         float(worth / NANOS_PER_CPM),
         float(floor_nanos / NANOS_PER_CPM),

@@ -42,6 +42,7 @@ from openrtb.places import tmax_ms
 
 if TYPE_CHECKING:
     from bidder.server.campaigns import Campaigns
+    from bidder.server.people import People
 
 _HEADERS = {"x-openrtb-version": VERSION}
 _HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
@@ -83,6 +84,7 @@ class Service:
         self.traffic = Traffic()
         self.draining = False
         self.campaigns: Campaigns | None = None
+        self.people: People | None = None
         self.pulse = Pulse(math.inf)
         self.answer_s = Histogram()
         self.more_routes: Callable[[web.Application], None] = lambda app: None

@@ -75,6 +75,8 @@ class Control:
             await self._campaigns.reload()
         except ReloadError as error:
             return web.Response(status=409, text=f"{error}\n")
+        if self._service.people is not None:
+            await self._service.people.look()
         await self._service.accounts.tell_reload()
         return web.Response(status=204)
 

@@ -40,6 +40,8 @@ METRICS = {
     "bidlab_draining": ("gauge", "1 while the service ends."),
     "bidlab_reloads_total": ("counter", "Times the campaigns were read anew."),
     "bidlab_failed_reloads_total": ("counter", "Times that failed, and the old ones went on."),
+    "bidlab_audience_swaps_total": ("counter", "Newer versions of the audience taken while serving."),
+    "bidlab_audience_refused_total": ("counter", "Those that could not be taken, and the old one went on."),
     "bidlab_campaign_spent": ("gauge", "Spent, as this worker knows it (currency units)."),
     "bidlab_campaign_budget": ("gauge", "Total budget (currency units)."),
     "bidlab_campaign_reserved": ("gauge", "Held by the worker's bids in flight (currency units)."),
@@ -103,6 +105,11 @@ def samples_of(service: Service) -> list[Sample]:
         "bidlab_failed_reloads_total": 0 if campaigns is None else campaigns.failed_reloads,
         **service.accounts.figures(),
     }
+    if service.people is not None:
+        plain |= {
+            "bidlab_audience_swaps_total": service.people.swaps,
+            "bidlab_audience_refused_total": service.people.refused,
+        }
     samples: list[Sample] = [(name, {}, value) for name, value in plain.items()]
     samples += service.answer_s.samples("bidlab_answer_seconds")
     if campaigns is not None:

@@ -144,6 +144,8 @@ async def serve(
         _reload_on_hangup(service)
         timers.start()
         service.pulse.start()
+        if service.people is not None:
+            service.people.start()
         _log.info("ready", extra={"data": {"address": address}})
         ready(address)
         await signals.get()
@@ -153,6 +155,8 @@ async def serve(
     finally:
         timers.stop()
         service.pulse.stop()
+        if service.people is not None:
+            await service.people.stop()
         if server is not None:
             server.close()
         lanes.close()
@@ -169,6 +173,8 @@ def _reload_on_hangup(service: Service) -> None:
         if service.campaigns is not None:
             with contextlib.suppress(ReloadError):  # it is in the log
                 await service.campaigns.reload()
+        if service.people is not None:
+            await service.people.look()
 
     def begin() -> None:
         task = asyncio.get_running_loop().create_task(reload())

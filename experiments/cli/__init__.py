@@ -21,7 +21,8 @@ def main() -> None:
     """Run the command line; exit code 1 for a user's mistake, 2 for a wrong option, 130 for Ctrl-C."""
     from experiments.cli import commands
 
-    commands.register(app)
+    if not app.registered_commands:  # once in a process, however many commands it runs
+        commands.register(app)
     try:
         app()
     except BidlabError as error:

@@ -65,7 +65,23 @@ def import_file(
         print(f"  row numbers: {rejects}")
 
 
-Threshold = Annotated[float, typer.Option("--threshold", min=0.0, max=1.0, help="Lowest score that merges.")]
+def _threshold(text: str | float) -> float:
+    """A score, or that of a use in `dmp.identity.THRESHOLDS`."""
+    from dmp.identity import THRESHOLDS
+
+    try:
+        score = THRESHOLDS.get(str(text), None) or float(text)
+    except ValueError:
+        score = -1.0
+    if not 0.0 <= score <= 1.0:
+        raise typer.BadParameter(f"{text!r} is neither a score from 0 to 1 nor one of {', '.join(THRESHOLDS)}")
+    return score
+
+
+LOWEST = typer.Option(
+    "--threshold", parser=_threshold, metavar="SCORE|USE", help="Lowest score that merges, or what it is for."
+)
+Threshold = Annotated[float, LOWEST]
 Who = Annotated[str | None, typer.Option("--who", help="Who asks, for the audit log; missing: your user name.")]
 Why = Annotated[str, typer.Option("--why", help="Why, for the audit log.")]
 
@@ -77,6 +93,23 @@ def _user(who: str | None) -> str:
         return who or getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+@command("schema")
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="source or segments.")],
+) -> None:
+    """Print the JSON Schema of source declarations or of segment files, for editors."""
+    from pydantic import BaseModel
+
+    from dmp.errors import AudienceError
+    from dmp.rules import SegmentFile
+    from dmp.sources.declaration import Source
+
+    models: dict[str, type[BaseModel]] = {"source": Source, "segments": SegmentFile}
+    if kind not in models:
+        raise AudienceError(f"there is no schema of {kind!r}; choose {' or '.join(models)}")
+    print(json.dumps(models[kind].model_json_schema(), indent=2))
 
 
 @command("explain")
@@ -278,7 +311,7 @@ def overlap(
 def activate_segments(
     segments: SegmentFilePath = SEGMENTS,
     store: Folder = HOME,
-    threshold: Annotated[float, typer.Option("--threshold", min=0.0, max=1.0, help="Lowest score that merges.")] = 0.8,
+    threshold: Threshold = 0.8,
     who: Who = None,
 ) -> None:
     """Make the segments' rows the active audience that bidders map."""

@@ -48,6 +48,9 @@ def serve(
         Path | None, typer.Option(help="File with the token for /admin; without it there is no /admin.")
     ] = None,
     log_level: Annotated[str, typer.Option(help="Log from here on: debug, info, warning or error.")] = "warning",
+    audience: Annotated[
+        Path | None, typer.Option(help="An audience's folder: bid on its active people. Not with --state or --capture.")
+    ] = None,
     capture: Annotated[Path | None, typer.Option(help="Write down every call and decision; not with --state.")] = None,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
@@ -69,9 +72,11 @@ def serve(
             f"--capture {capture}: a capture begins with fresh books and keeps its campaigns; leave out --state and "
             "--admin-token-file"
         )
+    if audience is not None and (state is not None or capture is not None):
+        raise RunError(f"--audience {audience}: not with --state or --capture, whose people stay the same")
     options = Options(
         *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
-        *(shed_ms / 1000.0, token, log_level, vendor_id, capture),
+        *(shed_ms / 1000.0, token, log_level, vendor_id, capture, audience),
     )
     log_to_stderr(log_level)
     try:
@@ -97,6 +102,7 @@ class Options:
     log_level: str
     vendor_id: int | None = None
     capture: Path | None = None
+    audience: Path | None = None
 
 
 def _token(path: Path) -> str:
@@ -119,6 +125,8 @@ def _serve(folder: Path | None, options: Options) -> str:
     from experiments.setting import make_ready
 
     setting = make_ready(load(options.scenario, list(options.overrides)))
+    if options.audience is not None:
+        setting = _with_people(setting, options.audience)
     state = None if folder is None else _state(setting, folder)
     say = f"{setting.scenario.name} bids at"
     if options.workers > 1:
@@ -139,6 +147,20 @@ def _serve(folder: Path | None, options: Options) -> str:
         dict(zip((plan.campaign_id for plan in plans), spent, strict=True)),
         setting.scenario.currency,
     )
+
+
+def _with_people(setting: Setting, folder: Path) -> Setting:
+    """The setting with the people of an audience in place of the scenario's own."""
+    from bidder.server.people import MappedAudience
+
+    audience = MappedAudience(folder)
+    missing = sorted(set(setting.scenario.segments) - set(audience.segments))
+    if missing:
+        raise RunError(
+            f"--audience {folder}: no segment {missing[0]!r}, which the scenario names; "
+            f"its segments: {', '.join(audience.segments) or 'none'}"
+        )
+    return replace(setting, audience=audience, directory=replace(setting.directory, segments=audience.segments))
 
 
 def _serve_together(setting: Setting, state: State, options: Options, say: str) -> str:
@@ -215,6 +237,7 @@ def make_service(
     from bidder.server.control import Control
     from bidder.server.durable import Durable
     from bidder.server.metrics import samples_of
+    from bidder.server.people import MappedAudience, People
     from bidder.server.serve import WallClock
     from bidder.server.shedding import Pulse
     from bidder.server.signing import Signer
@@ -245,6 +268,8 @@ def make_service(
     service.campaigns = Campaigns(
         desk, service.accounts, setting.plans, setting.directory, clock, lambda: _campaigns_again(setting, options)
     )
+    if isinstance(setting.audience, MappedAudience):
+        service.people = People(desk, setting.audience)
     service.pulse = Pulse(options.shed_s or math.inf)
     service.more_routes = Control(service, service.campaigns, options.token).add_to
     if durable is not None:
@@ -268,7 +293,10 @@ def _campaigns_again(setting: Setting, options: Options) -> tuple[Sequence[Campa
     for part in ("start", "people", "segments", "currency", "wire"):
         if getattr(fresh, part) != getattr(old, part):
             raise ReloadError(f"{part} has changed; only campaigns can be reloaded: restart the service for the rest")
-    return compile_plans(fresh), compile_directory(fresh)
+    directory = compile_directory(fresh)
+    if options.audience is not None:
+        directory = replace(directory, segments=setting.directory.segments)
+    return compile_plans(fresh), directory
 
 
 def _counts(service: Service) -> dict[str, int]:

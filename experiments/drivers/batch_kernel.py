@@ -89,8 +89,6 @@ class Desk(NamedTuple):
 FILLED_EXPOSURES, FILLED_PURCHASES, REACHED = 0, 1, 2
 PERSONS_AHEAD, LISTS_AHEAD = 16, 8
 """How many auctions before their own people's memory is asked for: a list can only be found once its person is here."""
-ENTRIES_PER_LINE = 4
-"""Entries of a list in one cache line."""
 
 
 @kernel
@@ -350,10 +348,13 @@ def _ask_for_person(world: World, book: Book, rows: NDArray[np.uint64], opps: ND
 
 @kernel
 def _ask_for_list(book: Book, buyer_ix: int) -> None:
-    """Ask for what a person has seen, and for where the next exposure goes."""
+    """Ask for the first thing a person has seen, and for where the next exposure goes.
+
+    Lists that reach further belong to people met so often that theirs is still near; a loop over its lines costs more.
+    """
     start = book.persons["start"][buyer_ix]
-    for at in range(start, start + book.persons["count"][buyer_ix] + 1, ENTRIES_PER_LINE):
-        prefetch(book.memory, at)
+    prefetch(book.memory, start)
+    prefetch(book.memory, start + book.persons["count"][buyer_ix])
 
 
 @kernel

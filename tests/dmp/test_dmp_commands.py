@@ -29,18 +29,15 @@ from dmp.sources.importer import import_source
 from dmp.store import Store
 from experiments.audience_plot import plot_overlap
 from experiments.cli import commands
+from tests.command_line import bidlab
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str, cwd: Path, code: int = 0) -> str:
     """The command's output; its messages when it fails as expected."""
-    command = [sys.executable, "-m", "experiments.cli", "dmp", *arguments]
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+    done = bidlab(cwd, "dmp", *arguments)
+    assert done.code == code, done.stderr
     return done.stdout if code == 0 else done.stderr
 
 
@@ -58,7 +55,13 @@ def test_the_demo_is_the_same_each_time(tmp_path: Path) -> None:
     write_demo(tmp_path / "c", people=50)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "c" / path.name).read_bytes()
-    assert "holds a demo already" in run("demo", "b", cwd=tmp_path, code=1)
+    command = [sys.executable, "-m", "experiments.cli", "dmp", "demo", "b"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("bidlab: ")
+    assert done.stderr.count("\n") == 1
+    assert "holds a demo already" in done.stderr
 
 
 def test_questions_agree_with_each_other(home: Path) -> None:
@@ -98,6 +101,22 @@ def test_a_person_explained_exported_and_forgotten(tmp_path: Path) -> None:
     assert "already in; nothing changed" in again
 
 
+def test_the_threshold_of_a_use_and_nothing_else(home: Path) -> None:
+    named, plain = (run("reach", "--threshold", score, cwd=home) for score in ("targeting", "0.8"))
+    assert named == plain != run("reach", cwd=home)
+    for wrong in ("1.5", "aim", "nan"):
+        assert "neither a score from 0 to 1 nor one of" in " ".join(
+            run("reach", "--threshold", wrong, cwd=home, code=2).replace("│", " ").split()
+        )
+
+
+def test_schemas_are_those_files_are_checked_by(tmp_path: Path) -> None:
+    for kind, needed in (("source", "identifiers"), ("segments", "segments")):
+        schema = json.loads(run("schema", kind, cwd=tmp_path))
+        assert needed in schema["properties"]
+        assert schema["additionalProperties"] is False
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -108,6 +127,7 @@ def test_a_person_explained_exported_and_forgotten(tmp_path: Path) -> None:
         (["consent", "cookie:a"], "give either --allow or --refuse"),
         (["consent", "cookie:a", "--allow", "spying"], "unknown purpose 'spying'"),
         (["explain", "abc"], "write kind:value"),
+        (["schema", "people"], "there is no schema of 'people'; choose source or segments"),
         (["taxonomy", "site.yaml"], "has no column"),
         (["overlap", "--plot", "nowhere/o.png"], "cannot be written"),
         (["withdraw", "nobody"], "no source 'nobody' here; sources: site"),
