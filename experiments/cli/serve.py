@@ -254,6 +254,7 @@ def make_service(
         currency=scenario.currency,
         vendor_id=options.vendor_id,
         bid_prefix="" if state is None else f"{worker}-",
+        skips_duplicates=scenario.duplicates == "skip",
     )
     keys = () if state is None else (state.notice_key, state.conversion_key)
     durable = None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers)

@@ -45,4 +45,5 @@ def fresh_desk(header: Header, clock: Callable[[], float]) -> Desk:
         reservation_s=setting.scenario.wire.reservation_s,
         currency=setting.scenario.currency,
         vendor_id=header.vendor_id,
+        skips_duplicates=setting.scenario.duplicates == "skip",
     )

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_sim.requests import Arrivals, RequestMaker
+from exchange_sim.selling.header import most_paths, set_path_terms
 from exchange_sim.selling.rules import TERMS
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities
@@ -137,6 +138,9 @@ def hidden(seed: int) -> dict[str, Any]:
     radar = data["publishers"]["radar"]
     radar |= {"anonymous": True, "domain": "radar-news.example"}
     radar["slots"] = {"hidden-bar": radar["slots"]["bar"]}
+    if seed % 3 == 0:
+        with_header(data, Random(seed))
+        radar["header"], radar["slots"]["hidden-bar"]["reserve"] = ["blue", "red"], None
     return data
 
 
@@ -173,6 +177,9 @@ def wire_of(setting: Any) -> str:
     for i in range(n):
         set_terms(world, opps, i, arrivals.terms, i)
         texts.append(msgspec.json.encode(maker.make(arrivals, i)).decode())
+        arrivals.path_terms[i] = np.zeros(most_paths(world), TERMS)
+        for k in range(set_path_terms(world, opps, i, arrivals.path_terms[i])):
+            texts.append(msgspec.json.encode(maker.make_path(arrivals, i, k)).decode())
     return "\n".join(texts)
 
 
