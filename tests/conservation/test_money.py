@@ -178,8 +178,8 @@ def wire_of(setting: Any) -> str:
         set_terms(world, opps, i, arrivals.terms, i)
         texts.append(msgspec.json.encode(maker.make(arrivals, i)).decode())
         arrivals.path_terms[i] = np.zeros(most_paths(world), TERMS)
-        for k in range(set_path_terms(world, opps, i, arrivals.path_terms[i])):
-            texts.append(msgspec.json.encode(maker.make_path(arrivals, i, k)).decode())
+        paths = set_path_terms(world, opps, i, arrivals.path_terms[i])
+        texts += [msgspec.json.encode(maker.make_path(arrivals, i, k)).decode() for k in range(paths)]
     return "\n".join(texts)
 
 
