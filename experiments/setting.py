@@ -20,7 +20,7 @@ from exchange_sim.world import World
 from experiments.audience.observe import observe_sources
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
 from experiments.compile_market import compile_world, no_stock, start_offsets
-from experiments.compile_reaction import compile_reaction
+from experiments.compile_reaction import compile_reaction, fresh_reaction
 from experiments.compile_selling import fresh_selling
 from experiments.ledger import Tallies, new_tallies
 from experiments.own_strategies import load_strategies
@@ -107,6 +107,9 @@ def fresh_truth(setting: Setting) -> Setting:
     old = setting.world
     verification = old.verification._replace(filtered=np.zeros_like(old.verification.filtered))
     world = old._replace(
-        stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling), verification=verification
+        stock=no_stock(*old.stock.shape[:2]),
+        selling=fresh_selling(old.selling),
+        reaction=fresh_reaction(old.reaction),
+        verification=verification,
     )
     return replace(setting, world=world)

@@ -286,7 +286,7 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     buyers, sold_by = [*(names[c] for c in campaign), "rivals"], [*(sellers[s] for s in seller), sellers[0]]
     gross = np.array([*paid, rest[1]], np.int64)
     none = np.zeros(len(gross), np.int64)
-    money = {"buyer_id": buyers, "seller_id": sold_by, "way": ["open"] * len(gross)}
+    money = {"buyer_id": buyers, "seller_id": sold_by, "way": ["open"] * len(gross), "exchange_id": [""] * len(gross)}
     money |= {"impressions": np.array([*won, rest[0]], np.int64), "advertiser_nanos": gross + gross // 20}
     money |= {"trading_desk_nanos": none, "dsp_nanos": gross // 20, "exchange_nanos": gross // 10, "ssp_nanos": none}
     money |= {"network_nanos": none, "publisher_nanos": gross - gross // 10, "refund_nanos": none}
