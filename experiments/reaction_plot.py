@@ -33,7 +33,7 @@ def plot_reaction(points: Sequence[Point], currency: str, path: Path) -> None:
                     y = [getattr(point.indifferent, name) for point in own]
                     axes.plot(caps, y, color=colour, ls="--", lw=1.3, label=f"{AIMED[audience]}, if nobody minded")
             axes.set_title(title)
-            axes.set_xlabel("cap (impressions per person and day)")
+            axes.set_xlabel("cap (ads per person and day)")
             axes.set_ylabel(label.format(currency=currency))
             axes.set_xscale("log", base=2)
             axes.set_xticks(caps, [str(cap) for cap in caps])
