@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmp.activation import Active
+from dmp.active import Active
 from dmp.store import Store
 
 POLL_S = 0.02

@@ -21,13 +21,14 @@ from numba import njit
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dmp.activation import EMPTY, Active, fill, row_of
+from dmp.active import Active
 from dmp.answers import packed
 from dmp.audience import Reader, open_audience
 from dmp.consent import STORAGE
 from dmp.evidence import Evidence
 from dmp.identifiers import keys_of
 from dmp.lookalike import Features, fit, scores
+from dmp.places import EMPTY, fill, row_of
 from dmp.rules import SegmentFile
 from dmp.segments import evaluate
 from dmp.sketch import sketch_of

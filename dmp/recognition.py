@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dmp.activation import EMPTY, fill, row_of
 from dmp.evidence import Flags
 from dmp.identifiers import key_of, keys_of
 from dmp.identity import Graph
+from dmp.places import EMPTY, fill, row_of
 
 LEVELS = ("cookie", "person", "household")
 NO_MERGE = 2.0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bidder.desk import Desk
 from bidder.errors import ServeError
-from dmp.activation import Active
+from dmp.active import Active
 from dmp.errors import AudienceError
 from dmp.identifiers import key_of
 from dmp.store import Store

@@ -86,7 +86,7 @@ Who = Annotated[str | None, typer.Option("--who", help="Who asks, for the audit 
 Why = Annotated[str, typer.Option("--why", help="Why, for the audit log.")]
 
 
-def _user(who: str | None) -> str:
+def user(who: str | None) -> str:
     import getpass
 
     try:
@@ -127,7 +127,7 @@ def explain_person(
     from dmp.explain import explain
     from dmp.store import Store
 
-    audience = open_audience(Store(store), STORAGE, Reader(_user(who), f"{why} {_hidden(identifier)}"), threshold)
+    audience = open_audience(Store(store), STORAGE, Reader(user(who), f"{why} {hidden(identifier)}"), threshold)
     told = explain(audience, identifier)
     if as_json:
         print(json.dumps(told))
@@ -142,7 +142,7 @@ def explain_person(
         print(f"  {rows} records in {batch}")
 
 
-def _hidden(identifier: str) -> str:
+def hidden(identifier: str) -> str:
     """The identifier as the audit log may hold it: its key, not the address itself."""
     from dmp.explain import parse_identifier
     from dmp.identifiers import key_of
@@ -163,7 +163,7 @@ def match_sources(
     from dmp.match import match_report
     from dmp.store import Store
 
-    audience = open_audience(Store(store), STORAGE, Reader(_user(who), "match report"), threshold)
+    audience = open_audience(Store(store), STORAGE, Reader(user(who), "match report"), threshold)
     rows = [row._asdict() for row in match_report(audience.graph, audience.catalog)]
     show(rows, as_json)
 
@@ -178,7 +178,7 @@ def withdraw(
     from dmp.store import Store
     from dmp.withdraw import withdraw_source
 
-    batches = withdraw_source(Store(store), source, _user(who))
+    batches = withdraw_source(Store(store), source, user(who))
     print(f"{source}: {batches} {'batch' if batches == 1 else 'batches'} withdrawn")
 
 
@@ -199,7 +199,7 @@ def evaluated(store: Path, segments: Path, threshold: float, who: str | None, wh
     file = load_segments(segments)
     home = Store(store)
     check_names(file, home)
-    opened = open_audience(home, mask_of(file.purposes), Reader(_user(who), why), threshold)
+    opened = open_audience(home, mask_of(file.purposes), Reader(user(who), why), threshold)
     evidence = Evidence(opened)
     members = evaluate(file, evidence)
     for note in evidence.notes:
@@ -335,66 +335,6 @@ def import_taxonomy(
     taxonomy = read_taxonomy(path)
     save_taxonomy(Store(store), taxonomy)
     print(f"{len(taxonomy.tiers):,} nodes in {len(taxonomy.children(0))} trees")
-
-
-@command("consent")
-def consent(
-    identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
-    allow: Annotated[str, typer.Option("--allow", help="Purposes with commas between, or all.")] = "",
-    refuse: Annotated[str, typer.Option("--refuse", help="Purposes with commas between, or all.")] = "",
-    origin: Annotated[str, typer.Option("--from", help="Where the decision came from.")] = "command line",
-    store: Folder = HOME,
-) -> None:
-    """Enter what a person allowed or refused; it reaches every identity certainly theirs."""
-    from dmp import rights
-    from dmp.consent import mask_of
-    from dmp.errors import ConsentError
-    from dmp.store import Store
-
-    if bool(allow) == bool(refuse):
-        raise ConsentError("give either --allow or --refuse, for example --refuse all")
-    purposes = mask_of([word.strip() for word in (allow or refuse).split(",")])
-    count = (rights.allow if allow else rights.refuse)(Store(store), identifier, purposes, origin)
-    print(f"entered for {count} {'identity' if count == 1 else 'identities'}")
-
-
-@command("export")
-def export(
-    identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
-    store: Folder = HOME,
-    who: Who = None,
-) -> None:
-    """Print everything stored of a person, as JSON."""
-    from dmp.audience import Reader, open_audience
-    from dmp.consent import STORAGE
-    from dmp.rights import export_person
-    from dmp.store import Store
-
-    opened = open_audience(Store(store), STORAGE, Reader(_user(who), f"export {_hidden(identifier)}"))
-    print(json.dumps(export_person(opened, identifier), indent=2, ensure_ascii=False))
-
-
-@command("erase")
-def erase(
-    identifier: Annotated[str, typer.Argument(metavar="KIND:VALUE")],
-    store: Folder = HOME,
-    who: Who = None,
-) -> None:
-    """Forget a person: their data leave the files, only the refusal stays."""
-    from dmp.rights import erase
-    from dmp.store import Store
-
-    count = erase(Store(store), identifier, _user(who))
-    print(f"{count} {'identity' if count == 1 else 'identities'} erased")
-
-
-@command("compact")
-def compact(store: Folder = HOME, who: Who = None) -> None:
-    """Remove from the files everybody who does not allow storage."""
-    from dmp.rights import compact
-    from dmp.store import Store
-
-    print(f"{compact(Store(store), _user(who)):,} identities removed")
 
 
 def show(rows: list[dict[str, Any]], as_json: bool) -> None:

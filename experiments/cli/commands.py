@@ -13,7 +13,7 @@ from experiments.errors import Interrupted
 
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
-    from experiments.cli import audience_models, audience_study  # noqa: F401  their commands join those of `audience`
+    from experiments.cli import audience_models, audience_rights, audience_study  # noqa: F401  their commands join those of `audience`
     from experiments.cli.allocate import allocate
     from experiments.cli.audience import audience
     from experiments.cli.cite import cite

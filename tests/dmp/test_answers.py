@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmp.activation import EMPTY, Active, activate, deactivate, fill, row_of
+from dmp.activation import activate, deactivate
+from dmp.active import Active
 from dmp.answers import lift, overlap, packed, reach, union_reach
 from dmp.audience import Reader, open_audience
 from dmp.consent import ACTIVATION, ALL, STORAGE, mask_of
 from dmp.errors import StoreError
 from dmp.evidence import Evidence
+from dmp.places import EMPTY, fill, row_of
 from dmp.rights import allow, refuse
 from dmp.rules import SegmentFile
 from dmp.segments import evaluate

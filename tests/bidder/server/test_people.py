@@ -19,7 +19,8 @@ from bidder.plan import CampaignPlan, CapPlan, TargetPlan
 from bidder.room import ensure_people
 from bidder.server import people
 from bidder.server.people import MappedAudience, People
-from dmp.activation import Active, activate
+from dmp.activation import activate
+from dmp.active import Active
 from dmp.audience import Reader, open_audience
 from dmp.consent import ACTIVATION, ALL
 from dmp.rights import refuse
