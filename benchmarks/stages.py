@@ -53,7 +53,7 @@ def _run_to(
                     row = rows[opps["person_ix"][i]]
                     bid = decide(book, row, desk.impression, 0, desk.signals, tallies.reasons)[1]
                 if last >= CLEAR:
-                    clear_opportunity(world, opps, i, desk.terms, 0, bid, False, tallies)
+                    clear_opportunity(world, opps, i, desk.terms, 0, -1, bid, False, tallies)
         done += n
         if n < opps.shape[0]:
             return done

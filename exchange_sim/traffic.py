@@ -15,7 +15,15 @@ from exchange_sim.draws import AUCTION_OF, DEVICE, GAP, PERSON, SIGNAL, SLOT, ke
 from exchange_sim.identities import cookie_of
 from exchange_sim.kernel import kernel
 from exchange_sim.prefetch import prefetch
+from exchange_sim.verification.bots import admit
 from exchange_sim.world import World
+
+
+@kernel
+def week_hour(world: World, time_s: float) -> int:
+    """Hour of the week (Monday 00:00 = 0) at *time_s*."""
+    hours = math.floor((time_s + world.start_of_day_s) / 3600.0)
+    return int(world.start_hour + hours - world.start_of_day_s // 3600) % 168
 
 
 @kernel
@@ -79,9 +87,12 @@ def draw_opportunities(
 ) -> int:
     """Fill *opps* (OPPORTUNITY[]) with the arrivals before *until_s*, at most *most*; returns how many.
 
+    What the filter of invalid traffic stops is left out: its numbers are missing.
+
     *cursor* is float64[2]: number of auctions so far (exact to 2^53) and the time of the last one; it is moved on.
     """
-    n = 0
+    n, checked = 0, world.verification
+    filters = checked.bots.shape[0] > 0 or checked.mistaken > 0.0
     while n < most:
         auction_ix = int(cursor[0])
         key = key_of(world.seed_key, AUCTION_OF, auction_ix)
@@ -92,9 +103,14 @@ def draw_opportunities(
         opps["key"][n] = key
         opps["time_s"][n] = time_s
         _describe(world, opps, n)
-        prefetch(world.homes, opps["person_ix"][n])
         cursor[0] += 1.0
         cursor[1] = time_s
+        if filters:
+            publisher_ix, hour = world.slots["publisher_ix"][opps["slot_ix"][n]], week_hour(world, time_s)
+            shares, mistaken, filtered = checked.bot_shares, checked.mistaken, checked.filtered
+            if not admit(checked.bots, shares, mistaken, filtered, opps, n, publisher_ix, hour):
+                continue
+        prefetch(world.homes, opps["person_ix"][n])
         n += 1
     # A loop of its own: by now the far-apart homes asked for are here.
     for i in range(n):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange_sim.selling.rules import Selling
+from exchange_sim.verification.rules import Verification
 
 Format = Literal["display", "mobile", "video", "native", "audio"]
 FORMATS: tuple[Format, ...] = ("display", "mobile", "video", "native", "audio")
@@ -134,3 +135,5 @@ class World(NamedTuple):
     """float32[P, G, 2]: remembered exposures, and when last brought up to date (s) (changes)."""
     selling: Selling
     """The sellers' rules; some of it changes."""
+    verification: Verification
+    """What may be shown where, and who is not a person; its counts change."""

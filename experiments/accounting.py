@@ -30,6 +30,7 @@ from experiments.results.dictionary import FATES
 from experiments.results.tables import Codes
 from experiments.selling_accounts import bids, deals, money
 from experiments.setting import Setting
+from experiments.verification_accounts import safety, seller_traffic
 
 MOST_FREQUENCY = 20
 """The last row of a reach distribution holds this frequency and all above."""
@@ -48,7 +49,7 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "fates": _fates(ledger),
         "reasons": _reasons(ledger, names),
         "landscape": _landscape(setting, ledger),
-        "reach": _reach(ledger, names),
+        "reach": _reach(people_only(setting, ledger), names),
         "slots": _slots(setting, ledger),
         "data_costs": _data_costs(more, names),
         "campaigns": campaign_columns(setting, ledger, book, names, more),
@@ -56,6 +57,9 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "deals": deals(setting),
         "money": money(setting, ledger),
         "seller_bids": bids(setting, ledger, masked=False),
+        "safety": safety(setting, ledger, masked=True),
+        "seller_safety": safety(setting, ledger, masked=False),
+        "seller_traffic": seller_traffic(setting, ledger),
     }
 
 
@@ -176,8 +180,13 @@ def _frequencies(persons: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.bincount(np.minimum(times, MOST_FREQUENCY), minlength=MOST_FREQUENCY + 1)[1:]
 
 
-def _reach(ledger: Ledger, names: list[str]) -> Columns:
-    rows = ledger.exposures
+def people_only(setting: Setting, ledger: Ledger) -> NDArray[np.void]:
+    """The exposures that people saw, without those of bots."""
+    shown = ledger.exposures
+    return shown[shown["person_ix"] < setting.world.people_count] if len(setting.world.verification.bots) else shown
+
+
+def _reach(rows: NDArray[np.void], names: list[str]) -> Columns:
     groups = [rows["person_ix"]] + [rows["person_ix"][rows["campaign_ix"] == c] for c in range(len(names))]
     return {
         "campaign_id": Codes(np.repeat(np.arange(len(groups)), MOST_FREQUENCY), ["*", *names]),
@@ -214,7 +223,7 @@ def _data_costs(more: Exposed, names: list[str]) -> Columns:
 def campaign_columns(setting: Setting, ledger: Ledger, book: Book, names: list[str], more: Exposed) -> Columns:
     """Columns of the table of campaigns; *names* are their ids in the order of the plans."""
     shown, bought, count = ledger.exposures, ledger.purchases, len(names)
-    by = shown["campaign_ix"]
+    by, people = shown["campaign_ix"], people_only(setting, ledger)
     caused = bought[bought["caused_by_ix"] >= 0]
     spend = _sum_by(by, shown["price_nanos"], count)
     data = _sum_by(by, more.data_nanos, count)
@@ -238,7 +247,7 @@ def campaign_columns(setting: Setting, ledger: Ledger, book: Book, names: list[s
         "attributed_value_nanos": book.campaigns["conversion_nanos"],
         "counted_reach": [_distinct(more.buyer_ix[(by == c) & (more.buyer_ix >= 0)]) for c in range(count)],
         "truth_over_cap": _sum_by(by, more.over_cap, count),
-        "truth_reach": [_distinct(shown["person_ix"][by == c]) for c in range(count)],
+        "truth_reach": [_distinct(people["person_ix"][people["campaign_ix"] == c]) for c in range(count)],
         "truth_conversions": np.bincount(caused["caused_by_ix"], minlength=count),
         "truth_value_nanos": value,
         "margin": margins,

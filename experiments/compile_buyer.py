@@ -18,6 +18,7 @@ from exchange_sim.world import World
 from experiments.compile_creatives import compile_creatives
 from experiments.compile_market import private_campaigns
 from experiments.compile_selling import masked_names, masked_slots
+from experiments.compile_verification import kept_apart
 from experiments.scenario.campaigns import (
     Bid,
     Campaign,
@@ -114,9 +115,9 @@ def _plan(scenario: Scenario, name: str, campaign: Campaign, signals: list[str])
 
 
 def _publishers(scenario: Scenario, campaign: Campaign) -> tuple[str, ...]:
-    """Sellers it may buy from, by the names buyers know: those it targets and who do not block its product."""
+    """Sellers it may buy from, by the names buyers know: those it targets, neither refusing the other."""
     known_as = dict(zip(scenario.publishers, masked_names(scenario), strict=False))
-    blocking = [name for name, seller in scenario.publishers.items() if campaign.product in seller.blocked]
+    blocking = [name for name, seller in scenario.publishers.items() if kept_apart(scenario, seller, campaign)]
     if not blocking:
         return tuple(campaign.target.publishers)
     wanted = campaign.target.publishers or [*scenario.publishers, *scenario.networks]

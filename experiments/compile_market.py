@@ -32,6 +32,7 @@ from exchange_sim.world import (
     World,
 )
 from experiments.compile_selling import compile_selling, covers, offered_slots, seller_names
+from experiments.compile_verification import bot_count, compile_verification
 from experiments.scenario.market import HighestRival, IndependentRivals
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import Distribution, Histogram, Lognormal, Quantiles
@@ -77,7 +78,9 @@ def compile_world(scenario: Scenario) -> World:
     tables = _stack(grids.rows)
     products = list(scenario.products)
     people = scenario.people
-    heads = draw_households(seed_key, people.count, people.household)
+    count = people.count + bot_count(scenario)
+    heads = draw_households(seed_key, count, people.household)
+    selling = compile_selling(scenario, list(scenario.rivals), slots)
     return World(
         seed_key=seed_key,
         people_count=people.count,
@@ -94,7 +97,7 @@ def compile_world(scenario: Scenario) -> World:
         homes=draw_homes(seed_key, heads, _places(scenario), people.consent_share).copy(),
         interests=draw_interests(
             seed_key,
-            people.count,
+            count,
             np.array([name_key(f"interest {name}") for name in people.interests], np.uint64),
             np.array(list(people.interests.values()), np.float64),
         ).copy(),
@@ -113,8 +116,9 @@ def compile_world(scenario: Scenario) -> World:
         ),
         signal_keys=np.array([name_key(f"signal {name}") for name in signal_names], np.uint64),
         signal_distributions=np.array(signals, np.int64),
-        stock=no_stock(people.count, len(products)),
-        selling=compile_selling(scenario, list(scenario.rivals), slots),
+        stock=no_stock(count, len(products)),
+        selling=selling,
+        verification=compile_verification(scenario, slots),
     )
 
 
@@ -173,7 +177,10 @@ def _alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
         scaled[high] -= 1.0 - scaled[low]
         (small if scaled[high] < 1.0 else large).append(high)
     nothing = weights == 0.0  # rounding must not leave one its own share
-    keep[nothing], alias[nothing] = 0.0, np.where(keep[alias[nothing]] > 0.0, alias[nothing], int(np.argmax(weights)))
+    keep[nothing], alias[nothing] = (
+        0.0,
+        np.where(weights[alias[nothing]] > 0.0, alias[nothing], int(np.argmax(weights))),
+    )
     return keep, alias
 
 

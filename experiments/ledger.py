@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bidder.core.codes import OUTRANKED, REASONS
 from exchange_sim.kernel import kernel
+from exchange_sim.verification.rules import BLOCK_COLUMNS, INVALID_COLUMNS
 
 EXPOSURE = np.dtype(
     [
@@ -50,7 +51,7 @@ RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
 SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3
 SLOT_RIVAL_BIDS = 4
 SALE_COUNT, SALE_PAID = 0, 1
-LOST_BID_NANOS, LOST_SHORT_NANOS = 3, 4
+LOST_BID_NANOS, LOST_SHORT_NANOS, LOST_COLUMNS = 5, 6, 7
 """Columns of `Tallies.lost` after those that count bids by why they lost."""
 PRICE_BIDS, PRICE_WINS, PRICE_MARKET = 0, 1, 2
 
@@ -75,10 +76,14 @@ class Tallies(NamedTuple):
     invited: NDArray[np.int64]
     """int64[S, 2]: what rivals bought in private auctions: impressions, what they paid (nanos)."""
     lost: NDArray[np.int64]
-    """int64[C, P, 5]: each campaign's lost bids: how many by reason (see `exchange_sim.selling.rules`), their sum, by
+    """int64[C, P, 7]: each campaign's lost bids: how many by reason (see `exchange_sim.selling.rules`), their sum, by
     how much they missed the price to beat (nanos)."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
+    blocks: NDArray[np.int64]
+    """int64[2, C, P, 8]: what verification did to bids, as the buyer and as the seller sees it."""
+    invalid: NDArray[np.int64]
+    """int64[S, 6]: bots by slot. Both as `exchange_sim.verification.rules` says; without verification C and S are 0."""
 
 
 class Ledger(NamedTuple):
@@ -92,16 +97,18 @@ class Ledger(NamedTuple):
     tallies: Tallies
 
 
-def new_tallies(hours: int, campaigns: int, slots: int, publishers: int) -> Tallies:
-    """Counts at zero."""
+def new_tallies(hours: int, campaigns: int, slots: int, publishers: int, *, verified: bool = False) -> Tallies:
+    """Counts at zero; those of verification are empty unless it is on."""
     return Tallies(
         np.zeros((hours, FATE_COUNT), np.int64),
         np.zeros((campaigns, len(REASONS)), np.int64),
         np.zeros((campaigns, 3), np.int64),
         np.zeros((slots, 5), np.int64),
         np.zeros((slots, 2), np.int64),
-        np.zeros((campaigns, publishers, 5), np.int64),
+        np.zeros((campaigns, publishers, LOST_COLUMNS), np.int64),
         np.zeros((publishers, PRICE_BINS, 3), np.int64),
+        np.zeros((2, campaigns if verified else 0, publishers, BLOCK_COLUMNS), np.int64),
+        np.zeros((slots if verified else 0, INVALID_COLUMNS), np.int64),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
+from exchange_sim.verification.rules import OPEN_PAID, PRIVATE_PAID
 from experiments.compile_selling import bulk_nanos, seller_names
 from experiments.ledger import (
     LOST_BID_NANOS,
@@ -27,12 +28,13 @@ from experiments.ledger import (
 from experiments.results.tables import Codes
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
+from experiments.verification_accounts import invalid_counts, seen
 
 Columns = dict[str, Any]
 RIVALS = "rivals"
 BULK = "bulk"
 PARTS = 1_000_000_000
-LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal")
+LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal", "lost_refused", "lost_stopped")
 """In the order of `exchange_sim.selling.rules`."""
 
 
@@ -63,16 +65,22 @@ def split(paid: int, fees: Fees, *, ours: bool, resold: bool) -> Split:
     return Split(paid + desk + dsp, desk, dsp, exchange, ssp, left if resold else 0, 0 if resold else left)
 
 
+def kept_and_refunded(paid: int, refunded: int, fees: Fees, *, ours: bool, resold: bool) -> Split:
+    """What becomes of *paid* of which *refunded* goes back all the way: everybody returns their part of it."""
+    kept = split(paid - refunded, fees, ours=ours, resold=resold)
+    back = split(refunded, fees, ours=ours, resold=resold).advertiser
+    return kept._replace(advertiser=kept.advertiser + back, refund=back)
+
+
 def money(setting: Setting, ledger: Ledger) -> Columns:
     """One row per buyer, seller and way: every euro from advertiser to publisher."""
     scenario, names = setting.scenario, seller_names(setting.scenario)
     rows: list[tuple[str, str, str, int, Split]] = []
-    for (campaign_ix, seller_ix, way), (count, paid) in sorted(_bought(setting, ledger).items()):
-        resold = way == WAY_NETWORK
-        told = split(paid, scenario.fees, ours=True, resold=resold)
+    for (campaign_ix, seller_ix, way), (count, paid, back) in sorted(_bought(setting, ledger).items()):
+        told = kept_and_refunded(paid, back, scenario.fees, ours=True, resold=way == WAY_NETWORK)
         rows.append((setting.plans[campaign_ix].campaign_id, names[seller_ix], WAYS[way], count, told))
-    for (seller_ix, way), (count, paid) in sorted(_bought_by_rivals(setting, ledger).items()):
-        told = split(paid, scenario.fees, ours=False, resold=way == WAY_NETWORK)
+    for (seller_ix, way), (count, paid, back) in sorted(_bought_by_rivals(setting, ledger).items()):
+        told = kept_and_refunded(paid, back, scenario.fees, ours=False, resold=way == WAY_NETWORK)
         rows.append((RIVALS, names[seller_ix], WAYS[way], count, told))
     rows += _bulk(setting, ledger)
     rows += _refunds(setting)
@@ -87,36 +95,38 @@ def money(setting: Setting, ledger: Ledger) -> Columns:
     return columns
 
 
-def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], tuple[int, int]]:
-    """(impressions, paid) of the campaigns by (campaign, seller, way)."""
+def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], tuple[int, int, int]]:
+    """(impressions, paid, of that refunded) of the campaigns by (campaign, seller, way)."""
     shown, sellers = ledger.exposures, len(seller_names(setting.scenario))
     seller_ix = setting.world.slots["publisher_ix"][shown["slot_ix"]].astype(np.int64)
     way = np.where(seller_ix >= len(setting.scenario.publishers), WAY_NETWORK, shown["way"])
     cell = (shown["campaign_ix"] * sellers + seller_ix) * len(WAYS) + way
     cells, index, counts = np.unique(cell, return_inverse=True, return_counts=True)
-    paid = np.zeros(len(cells), np.int64)
+    paid, refunded = np.zeros(len(cells), np.int64), np.zeros(len(cells), np.int64)
     np.add.at(paid, index, shown["price_nanos"])
-    return {
-        (int(c) // len(WAYS) // sellers, int(c) // len(WAYS) % sellers, int(c) % len(WAYS)): (int(n), int(nanos))
-        for c, n, nanos in zip(cells, counts, paid, strict=True)
-    }
+    np.add.at(refunded, index, shown["price_nanos"] * seen(setting, ledger).found)
+    where = zip(cells // len(WAYS) // sellers, cells // len(WAYS) % sellers, cells % len(WAYS), strict=True)
+    sums = zip(counts.tolist(), paid.tolist(), refunded.tolist(), strict=True)
+    return {(int(c), int(p), int(way)): told for (c, p, way), told in zip(where, sums, strict=True)}
 
 
-def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int], tuple[int, int]]:
-    """(impressions, paid) of the rivals by (seller, way): all that was sold, less what is ours."""
+def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int], tuple[int, int, int]]:
+    """(impressions, paid, of that refunded) of the rivals by (seller, way): all that was sold, less what is ours."""
     slots, shown, own = setting.world.slots, ledger.exposures, len(setting.scenario.publishers)
     count, paid = ledger.tallies.slots[:, SLOT_SOLD].copy(), ledger.tallies.slots[:, SLOT_REVENUE].copy()
     np.subtract.at(count, shown["slot_ix"], 1)
     np.subtract.at(paid, shown["slot_ix"], shown["price_nanos"])
-    found: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    back = invalid_counts(setting, ledger)
+    found: dict[tuple[int, int], tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
     for s, invited in enumerate(ledger.tallies.invited):
         seller_ix = int(slots["publisher_ix"][s])
-        private = int(invited[SALE_COUNT]), int(invited[SALE_PAID])
-        openly = int(count[s]) - private[0], int(paid[s]) - private[1]
-        for way, (n, nanos) in ((WAY_PRIVATE, private), (WAY_NETWORK if seller_ix >= own else WAY_OPEN, openly)):
+        private = int(invited[SALE_COUNT]), int(invited[SALE_PAID]), int(back[s, PRIVATE_PAID])
+        openly = int(count[s]) - private[0], int(paid[s]) - private[1], int(back[s, OPEN_PAID])
+        other = WAY_NETWORK if seller_ix >= own else WAY_OPEN
+        for way, (n, nanos, refunded) in ((WAY_PRIVATE, private), (other, openly)):
             if n:
                 before = found[seller_ix, way]
-                found[seller_ix, way] = before[0] + n, before[1] + nanos
+                found[seller_ix, way] = before[0] + n, before[1] + nanos, before[2] + refunded
     return dict(found)
 
 

@@ -67,7 +67,10 @@ class Setting:
     def new_tallies(self) -> Tallies:
         """Counts at zero, sized for the run."""
         hours = max(1, math.ceil(self.end_s / 3600.0))
-        return new_tallies(hours, len(self.plans), len(self.directory.slots), len(self.directory.publishers))
+        return new_tallies(
+            *(hours, len(self.plans), len(self.directory.slots), len(self.directory.publishers)),
+            verified=self.world.verification.on == 1,
+        )
 
     def ticks(self) -> Iterator[tuple[float, float]]:
         """Start and end of each control interval."""
@@ -99,5 +102,8 @@ def make_ready(scenario: Scenario) -> Setting:
 def fresh_truth(setting: Setting) -> Setting:
     """The same setting before anybody has seen an ad: for a second run without drawing the people again."""
     old = setting.world
-    world = old._replace(stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling))
+    verification = old.verification._replace(filtered=np.zeros_like(old.verification.filtered))
+    world = old._replace(
+        stock=no_stock(*old.stock.shape[:2]), selling=fresh_selling(old.selling), verification=verification
+    )
     return replace(setting, world=world)

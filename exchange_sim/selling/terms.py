@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from exchange_sim.draws import EXPLORE, RESALE, uniform
 from exchange_sim.kernel import kernel, outlined
 from exchange_sim.selling.rules import DEAL_FLOOR, GUARANTEED, NO_DEAL, OUR_FLOOR, RIVALS_FLOOR, SOFT_FLOOR, Selling
+from exchange_sim.traffic import week_hour
 from exchange_sim.world import World
-
-
-@kernel
-def week_hour(world: World, time_s: float) -> int:
-    """Hour of the week (Monday 00:00 = 0) at *time_s*."""
-    hours = math.floor((time_s + world.start_of_day_s) / 3600.0)
-    return int(world.start_hour + hours - world.start_of_day_s // 3600) % 168
 
 
 @kernel

@@ -17,7 +17,6 @@ from bidder.core.touch import touch
 from exchange_sim.auction import clear
 from exchange_sim.identities import purchase_cookie
 from exchange_sim.kernel import kernel
-from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.prefetch import prefetch
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
@@ -25,6 +24,8 @@ from exchange_sim.selling.rules import DEAL_FLOOR, LOST_BELOW_FLOOR, LOST_TO_HIG
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.verification.clearing import clear_verified
+from exchange_sim.verification.rendering import show
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.ledger import (
     FATE_OUTBID,
@@ -196,6 +197,7 @@ def clear_opportunity(
     i: int,
     terms: NDArray[np.void],
     j: int,
+    campaign_ix: int,
     bid_nanos: int,
     via_deal: bool,
     tallies: Tallies,
@@ -204,24 +206,47 @@ def clear_opportunity(
     slot_ix, auction_kind, key = int(terms["slot_ix"][j]), world.auction_kind, opps["key"][i]
     rivals_ix = int(world.slots["rivals_ix"][slot_ix])
     if world.slots["rules"][opps["slot_ix"][i]] != 0:
-        won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
-            world.rivals,
-            world.rival_knots,
-            world.distributions,
-            world.tables,
-            world.selling.deals,
-            world.selling.observed,
-            world.slots["reserve_ix"][slot_ix],
-            auction_kind,
-            world.tie,
-            world.slots["rival_scale"][slot_ix],
-            rivals_ix,
-            key,
-            terms,
-            j,
-            bid_nanos,
-            via_deal,
-        )
+        if world.verification.on == 1:
+            won, price, revenue, best, way, lost, market, to_beat, sold = clear_verified(
+                world.verification,
+                world.slots,
+                world.rivals,
+                world.rival_knots,
+                world.distributions,
+                world.tables,
+                world.selling.deals,
+                world.selling.observed,
+                auction_kind,
+                world.tie,
+                opps,
+                i,
+                terms,
+                j,
+                campaign_ix,
+                bid_nanos,
+                via_deal,
+                tallies.blocks,
+                tallies.invalid,
+            )
+        else:
+            won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
+                world.rivals,
+                world.rival_knots,
+                world.distributions,
+                world.tables,
+                world.selling.deals,
+                world.selling.observed,
+                world.slots["reserve_ix"][slot_ix],
+                auction_kind,
+                world.tie,
+                world.slots["rival_scale"][slot_ix],
+                rivals_ix,
+                key,
+                terms,
+                j,
+                bid_nanos,
+                via_deal,
+            )
         if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:
             world.selling.delivered[terms["deal_ix"][j]] += 1
     else:
@@ -275,7 +300,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
     draw_signals(world, opps["key"][i], desk.signals)
     campaign_ix, bid, worth, fate = decide(book, rows[opps["buyer_ix"][i]], imps, 0, desk.signals, tallies.reasons)
     via_deal = campaign_ix >= 0 and book.campaigns["via_deal"][campaign_ix] == 1
-    sale = clear_opportunity(world, opps, i, terms, 0, bid, via_deal, tallies)
+    sale = clear_opportunity(world, opps, i, terms, 0, campaign_ix, bid, via_deal, tallies)
     if fate == BID:
         slot_ix = terms["slot_ix"][0]
         record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
@@ -286,7 +311,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
             at = desk.filled[FILLED_EXPOSURES]
             desk.filled[FILLED_EXPOSURES] += 1
             record_exposure(opps, i, slot_ix, desk.exposures, at, campaign_ix, bid, sale, worth)
-            clicked = expose(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
+            clicked = show(world, opps, i, campaign_ix, desk.pending, desk.pending_size)
             desk.exposures["clicked"][at] = clicked
             desk.exposures["billed"][at] = 1
             if clicked:

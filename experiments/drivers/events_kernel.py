@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from exchange_sim.draws import WIRE, key_of, mix
 from exchange_sim.kernel import kernel
-from exchange_sim.outcomes import expose
 from exchange_sim.pending import drop_first
 from exchange_sim.traffic import draw_signals
+from exchange_sim.verification.rendering import show
 from exchange_sim.world import World
 from experiments.drivers.batch_kernel import clear_opportunity, record_bid, record_exposure
 from experiments.ledger import FATE_OUTBID, FATE_WON, Tallies
@@ -37,14 +37,14 @@ def close_auction(
     It may push a purchase on *pending*. *campaign_ix* -1: no bid in time, for the reason *fate*. Returns (won,
     price_nanos, clicked, why it lost if it did, price to beat in nanos).
     """
-    sale = clear_opportunity(world, opps, i, terms, i, bid_nanos, via_deal, tallies)
+    sale = clear_opportunity(world, opps, i, terms, i, campaign_ix, bid_nanos, via_deal, tallies)
     clicked = False
     if campaign_ix >= 0:
         record_bid(world, tallies, campaign_ix, terms["slot_ix"][i], bid_nanos, sale)
         fate = FATE_WON if sale.won else FATE_OUTBID
     if sale.won:
         record_exposure(opps, i, terms["slot_ix"][i], exposures, at, campaign_ix, bid_nanos, sale, worth_nanos)
-        clicked = expose(world, opps, i, campaign_ix, pending, pending_size)
+        clicked = show(world, opps, i, campaign_ix, pending, pending_size)
         exposures["clicked"][at] = clicked
         exposures["billed"][at] = 0
     tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1

@@ -20,7 +20,14 @@ from exchange_sim.outcomes import draw_organic
 from exchange_sim.pending import PENDING
 from exchange_sim.requests import Arrivals
 from exchange_sim.selling.reserve import learn_reserves
-from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_TO_HIGHER, TERMS
+from exchange_sim.selling.rules import (
+    LOST_BELOW_FLOOR,
+    LOST_REFUSED,
+    LOST_STOPPED,
+    LOST_TO_DEAL,
+    LOST_TO_HIGHER,
+    TERMS,
+)
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
@@ -43,6 +50,8 @@ LOSS_CODES = {
     LOST_TO_HIGHER: LossReason.LOST_TO_HIGHER_BID,
     LOST_BELOW_FLOOR: LossReason.BELOW_FLOOR,
     LOST_TO_DEAL: LossReason.LOST_TO_DEAL,
+    LOST_REFUSED: LossReason.CREATIVE_FILTERED,
+    LOST_STOPPED: LossReason.CREATIVE_DISAPPROVED,
 }
 """What a lost bid's owner is told."""
 FIRST_ROOM = 4096

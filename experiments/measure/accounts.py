@@ -113,9 +113,9 @@ def _last_touches(setting: Setting, ledger: Ledger) -> tuple[Numbers, Numbers]:
     shown = ledger.exposures
     counts, value = np.zeros(len(shown), np.int64), np.zeros(len(shown), np.int64)
     order = np.lexsort((shown["time_s"], shown["person_ix"], shown["campaign_ix"]))
-    key = shown["campaign_ix"][order].astype(np.int64) * setting.world.people_count + shown["person_ix"][order]
+    key = shown["campaign_ix"][order].astype(np.int64) * len(setting.world.homes) + shown["person_ix"][order]
     for row in ledger.purchases[ledger.purchases["attributed_ix"] >= 0]:
-        wanted = int(row["attributed_ix"]) * setting.world.people_count + int(row["person_ix"])
+        wanted = int(row["attributed_ix"]) * len(setting.world.homes) + int(row["person_ix"])
         first, end = np.searchsorted(key, [wanted, wanted + 1])
         before = int(np.searchsorted(shown["time_s"][order[first:end]], row["time_s"], "right"))
         if before:
@@ -137,7 +137,7 @@ def customers_of(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:
     cost = ledger.exposures["price_nanos"] + exposed(setting, ledger).data_nanos
     about = setting.world.campaign_products[ledger.exposures["campaign_ix"]]
     for g, (product_id, product) in enumerate(setting.scenario.products.items()):
-        worths = np.zeros(setting.world.people_count, np.int64)
+        worths = np.zeros(len(setting.world.homes), np.int64)
         _worths(setting.world, g, worths)
         # Equal worths are told apart by number, so that tiers have their size whatever the spread.
         rank = np.empty(len(worths), np.int64)

@@ -84,7 +84,7 @@ def _persons(
     design: str, setting: Setting, bought: NDArray[np.void], own: NDArray[np.void], twin: NDArray[np.void]
 ) -> tuple[Array, Array]:
     """Purchases per person counted, by arm: of everybody recognised (itt), or of those who saw (or would have seen)."""
-    count, consent = setting.world.people_count, setting.world.homes["consent"] == 1
+    count, consent = len(setting.world.homes), setting.world.homes["consent"] == 1
     if design == "itt":
         bit = np.uint64(list(setting.scenario.people.interests).index(CONTROL))
         control = ((setting.world.interests >> bit) & np.uint64(1)) == 1

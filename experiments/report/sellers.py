@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from experiments.report import words
+from experiments.results.conservation import LOSSES
 from experiments.results.run_directory import NANOS_PER_UNIT
 from experiments.results.summary import ratio
 from experiments.results.tables import Tables
@@ -69,5 +70,5 @@ def _bids(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         *(row["campaign_id"], row["advertiser_id"] or words.DASH, words.count(row["bids"]), words.number(mean_bid)),
         *(words.count(row["won"]), words.number(mean_price)),
-        *(words.count(row[key]) for key in ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal")),
+        *(words.count(row[key]) for key in LOSSES),
     )

@@ -63,6 +63,8 @@ def _identities(tables: Tables) -> Iterator[tuple[str, bool]]:
     yield "no campaign was billed more than its budget", pc.all(within, min_count=0).as_py()
 
 
+LOSSES = ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal", "lost_refused", "lost_stopped")
+"""Why bids lose."""
 TAKERS = ("trading_desk", "dsp", "exchange", "ssp", "network", "publisher", "refund")
 """Who has what the advertisers paid."""
 
@@ -75,13 +77,20 @@ def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
     sold = _sum(tables["slots"], "truth_sold")
     yield "impressions paid for = impressions sold: each was sold once", _sum(final, "impressions") == sold
     before_fees = sum(_sum(final, f"{name}_nanos") for name in ("exchange", "ssp", "network", "publisher"))
+    refunded = _sum(tables["seller_traffic"], "refunded_nanos")
     yield (
-        "prices paid = what exchange, platform and sellers have",
-        before_fees == _sum(tables["slots"], "truth_revenue_nanos"),
+        "prices paid = what exchange, platform and sellers have + refunds of bots' impressions",
+        before_fees + refunded == _sum(tables["slots"], "truth_revenue_nanos"),
     )
+    yield (
+        "refunds to campaigns, as buyer and as seller see them",
+        _sum(tables["safety"], "refunded_nanos") == _sum(tables["seller_safety"], "refunded_nanos"),
+    )
+    stopped = sum(_sum(tables["safety"], f"stopped_{what}") for what in ("ads", "pages"))
+    yield "bids stopped while loading = stopped ads + stopped pages", _sum(bids, "lost_stopped") == stopped
     won = {_sum(bids, "won"), _sum(tables["seller_bids"], "won"), tables["exposures"].num_rows}
     yield "bids won = impressions bought, as the buyer and as the seller sees it", len(won) == 1
-    lost = sum(_sum(bids, name) for name in ("lost_to_higher_bid", "lost_below_floor", "lost_to_deal"))
+    lost = sum(_sum(bids, name) for name in LOSSES)
     yield "bids = won + lost for a reason", _sum(bids, "bids") == _sum(bids, "won") + lost
 
 

@@ -54,8 +54,36 @@ _BIDS = (
     Column("lost_to_higher_bid", I64, "", "lost to a higher bid (loss code 102)"),
     Column("lost_below_floor", I64, "", "lost because below the floor (loss code 100)"),
     Column("lost_to_deal", I64, "", "lost because a private auction came before (loss code 103)"),
+    Column("lost_refused", I64, "", "lost because seller or campaign refuses what the other declares (loss code 200)"),
+    Column("lost_stopped", I64, "", "lost because ad or page was stopped while it loaded (loss code 202)"),
     Column("short_nanos", I64, "nanos", "by how much the lost ones missed the price to beat, summed (ties: 0)"),
 )
+
+
+def _safety(side: str, seller: Column) -> Table:
+    """The table of blocks as one side sees it."""
+    return Table(
+        f"a campaign and a {side} that had to do with each other; none without verification",
+        (
+            Column("campaign_id", ID, "", "campaign"),
+            seller,
+            Column("kept_out", I64, "", "requests it did not bid on because one refuses what the other declares"),
+            Column("refused_ads", I64, "", "bids the exchange refused because the publisher refuses the declared ad"),
+            Column("refused_pages", I64, "", "bids it refused because the campaign refuses the declared pages"),
+            Column("stopped_ads", I64, "", "bids that won and whose ad was stopped while it loaded: nothing was paid"),
+            Column("stopped_pages", I64, "", "the same because of the page"),
+            Column("impressions", I64, "", "impressions bought"),
+            Column("viewed", I64, "", "of them, could be viewed"),
+            Column("refunded", I64, "", "of them, found out to be a bot's"),
+            Column("refunded_nanos", I64, "nanos", "what those had cost, before fees"),
+            Column("truth_mistaken_ads", I64, "", "of stopped_ads, those nothing was wrong with"),
+            Column("truth_mistaken_pages", I64, "", "of stopped_pages, those nothing was wrong with"),
+            Column("truth_bad_ads", I64, "", "impressions of ads that hid what the publisher refuses"),
+            Column("truth_bad_pages", I64, "", "impressions on pages that hid what the campaign refuses"),
+            Column("truth_bots", I64, "", "impressions that bots saw"),
+        ),
+    )
+
 
 TABLES: dict[str, Table] = {
     "exposures": Table(
@@ -234,9 +262,25 @@ TABLES: dict[str, Table] = {
             *_BIDS,
         ),
     ),
+    "safety": _safety("publisher", Column("publisher_id", ID, "", "seller as the buyer met it, under its mask if any")),
+    "seller_safety": _safety("seller", Column("seller_id", ID, "", "publisher whose page it is, by its own name")),
+    "seller_traffic": Table(
+        "a slot as it was offered; none without verification",
+        (
+            Column("seller_id", ID, "", "publisher or network, by its own name"),
+            Column("slot_id", ID, "", "slot, as seller/slot"),
+            Column("requests", I64, "", "requests sent"),
+            Column("filtered", I64, "", "requests stopped before the auction as a bot's"),
+            Column("refunded", I64, "", "impressions found out to be a bot's, whoever bought them"),
+            Column("refunded_nanos", I64, "nanos", "what those had cost, before fees"),
+            Column("truth_filtered_people", I64, "", "of filtered, those of people"),
+            Column("truth_bot_requests", I64, "", "requests of bots that were sent"),
+            Column("truth_bots_shown", I64, "", "impressions bots saw, whoever bought them"),
+        ),
+    ),
 }
 
-SELLER_TABLES = frozenset({"money", "seller_bids"})
+SELLER_TABLES = frozenset({"money", "seller_bids", "seller_safety", "seller_traffic"})
 """Tables of the sellers and the auditor, where anonymous sellers have their own names; all others are the buyers'."""
 
 NULLABLE = frozenset({("campaigns", "truth_romi")})

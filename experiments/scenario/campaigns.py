@@ -21,6 +21,7 @@ from experiments.scenario.parts import (
     Positive,
     Share,
 )
+from experiments.scenario.verification import AdTraits, BrandSafety
 
 
 class CpmGoal(Part):
@@ -290,6 +291,12 @@ class Campaign(Part):
     """Frequency caps; all of them hold at once."""
     creatives: dict[Name, Creative] = Field(default_factory=dict)
     """Its ads by name; missing: made-up ones of every kind that fit any size and length."""
+    ad: AdTraits = AdTraits()
+    """What is about its ads that sellers may refuse."""
+    brand_safety: BrandSafety = BrandSafety()
+    """Which pages it refuses."""
+    pays: Literal["impression", "viewable"] = "impression"
+    """For every impression, or only for those that could be viewed."""
     lookback_days: NonNegative = 7.0
     """A purchase counts as the campaign's when its last exposure is at most this old (days)."""
 

@@ -12,6 +12,7 @@ from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, People, Place, Product, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
 from experiments.scenario.selling import Deal, Fees, Network, Publisher
+from experiments.scenario.verification import Verification
 
 
 class Scenario(Part):
@@ -56,6 +57,8 @@ class Scenario(Part):
     """Ad networks by name."""
     fees: Fees = Fees()
     """Who keeps what between advertiser and publisher."""
+    verification: Verification = Verification()
+    """What is checked for everybody: refused ads, detectors, bots."""
     rivals: dict[Name, Rivals] = Field(min_length=1)
     """Who else bids, by name."""
     traffic: Traffic

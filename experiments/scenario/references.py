@@ -17,6 +17,7 @@ from experiments.scenario.audience_references import find_audience_problems
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
 from experiments.scenario.selling_rules import selling_problems
+from experiments.scenario.verification_rules import verification_problems
 from openrtb.secure import loads_securely
 
 DEFAULT_NAMES: dict[str, dict[str, None]] = {"places": {"everywhere": None}}
@@ -65,6 +66,7 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
     problems.extend(selling_problems(data))
+    problems.extend(verification_problems(data))
     for name, campaign in items(data, "campaigns"):
         for campaign_check in (_budget, _flight, _goal, _strategy, _steering, _segment_rule, _supply, _creatives):
             found = campaign_check(campaign, data)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from experiments.scenario.parts import Cpm, Device, Format, Lognormal, Name, NonNegative, Part, Positive, Share, Uniform
+from experiments.scenario.verification import Attribute, PageTraits
 
 Hour = Annotated[int, Field(ge=0, le=167)]
 
@@ -74,6 +75,8 @@ class Slot(Part):
         default_factory=_desktop, min_length=1, json_schema_extra={"default": {"desktop": 1.0}}
     )
     """Weight of each device among the slot's requests (normalised)."""
+    viewability: Share = 1.0
+    """Share of its impressions that can be viewed; the others do nothing."""
 
 
 class Publisher(Part):
@@ -89,6 +92,10 @@ class Publisher(Part):
     """How much less rivals bid here than their distribution says, for example because the seller is anonymous."""
     blocked: list[Name] = Field(default_factory=list)
     """Products whose ads it does not show; buyers are told and do not bid."""
+    refuses: list[Attribute] = Field(default_factory=list)
+    """Attributes of ads it does not show: declared ones do not bid, hidden ones may be stopped while they load."""
+    page: PageTraits = PageTraits()
+    """What is about its pages."""
     share: Positive = 1.0
     """Weight of its requests among all publishers (normalised)."""
     rivals: Name | None = None

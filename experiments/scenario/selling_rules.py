@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
+from experiments.scenario.verification_rules import kept_share
 from experiments.traffic_shape import hour_weights
 
 
@@ -147,7 +148,7 @@ def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
             continue
         seller = str(at(deal, "publisher"))
         slots = [(seller, slot) for slot, _ in _covered(deal, data)]
-        requests = _requests(data, min(days, number(data, "days") or days))
+        requests = _requests(data, seller, min(days, number(data, "days") or days))
         avails = {slot: requests * _share(data, *slot) for slot in slots}
         left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)
         most = guaranteed_most(left, probability)
@@ -175,17 +176,23 @@ def _days_for(owed: float, probability: float, per_day: float) -> float:
     return -(-days * 10 // 1) / 10
 
 
-def _requests(data: Mapping[str, Any], days: float) -> float:
-    """Requests expected within so many days of the start, by the shape of the week."""
+def _requests(data: Mapping[str, Any], seller: str, days: float) -> float:
+    """Requests expected within so many days of the start, by the shape of the week, as if all were the seller's.
+
+    Those the filter of invalid traffic stops are taken off.
+    """
+    kept = [kept_share(data, seller, hour) for hour in range(168)]
     per_day = number(data, "traffic", "requests_per_day") or 0.0
     hours, start = at(data, "traffic", "hours"), read_time(data, "start")
     if hours != "diurnal" and not (isinstance(hours, list) and len(hours) == 168 and sum(hours) > 0):
-        return per_day * days
+        hours = "flat"
+        if min(kept) == 1.0:
+            return per_day * days
     weights = hour_weights(hours)
     begins = 0.0 if start is None else start.weekday() * 24 + start.hour + start.minute / 60 + start.second / 3600
     ends, total = begins + 24.0 * days, 0.0
     for hour in range(int(begins), int(-(-ends // 1))):
-        total += float(weights[hour % 168]) * (min(hour + 1.0, ends) - max(float(hour), begins))
+        total += float(weights[hour % 168]) * kept[hour % 168] * (min(hour + 1.0, ends) - max(float(hour), begins))
     return per_day / 24.0 * total / float(weights.mean())
 
 

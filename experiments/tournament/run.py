@@ -38,8 +38,8 @@ def seat_names(scenario: Scenario) -> list[str]:
 def run_tournament(setting: Setting, progress: Progress | None = None) -> Tournament:
     """Play *setting* to its end with every seat against every other; rivals of the market bid as well."""
     if setting.world.slots["rules"].any():
-        message = "a tournament knows one floor and one kind of deal (floor) per slot; remove the sellers' other rules"
-        raise ScenarioError(f"publishers: {message}: reserves, soft floors, floor_rules, discounts, networks")
+        message = "a tournament knows one floor and one kind of deal (floor) per slot; remove all other rules"
+        raise ScenarioError(f"publishers: {message}: reserves, soft floors, floor_rules, discounts, networks, checks")
     run = TournamentRun(setting, progress)
     env = simpy.Environment()
     env.process(run.ticks(env))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.results.dictionary import FATES
+from experiments.results.dictionary import FATES, I64, TABLES
 from experiments.results.manifest import Manifest
 from experiments.results.tables import Codes, build_tables
 
@@ -268,6 +268,11 @@ def _campaigns(names: list[str], goods: list[str], shown: dict[str, Any], sales:
     }
 
 
+def _no_rows(table: str) -> dict[str, Any]:
+    """Columns without rows."""
+    return {c.name: np.zeros(0, np.int64) if c.type == I64 else [] for c in TABLES[table].columns}
+
+
 def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: dict[str, Any]) -> dict[str, Any]:
     """Who paid whom, with a tenth for the exchange, and who bid what for whom: three bids for each one won."""
     sellers = list(shown["publisher_id"].names)
@@ -286,7 +291,8 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     money |= {"trading_desk_nanos": none, "dsp_nanos": gross // 20, "exchange_nanos": gross // 10, "ssp_nanos": none}
     money |= {"network_nanos": none, "publisher_nanos": gross - gross // 10, "refund_nanos": none}
     told = {"bids": won * 3, "bid_nanos": paid * 4, "won": won, "paid_nanos": paid, "lost_to_higher_bid": won * 2}
-    told |= {"lost_below_floor": won * 0, "lost_to_deal": won * 0, "short_nanos": paid // 2}
+    told |= {"lost_below_floor": won * 0, "lost_to_deal": won * 0, "lost_refused": won * 0}
+    told |= {"lost_stopped": won * 0, "short_nanos": paid // 2}
     campaigns = {"campaign_id": Codes(campaign, names)}
     advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
     return {
@@ -294,4 +300,5 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
         "deals": {"deal_id": [], "kind": [], "price_nanos": won[:0], "owed": won[:0], "delivered": won[:0]},
         "money": money,
         "seller_bids": campaigns | {"seller_id": Codes(seller, sellers)} | advertisers | told,
+        **{name: _no_rows(name) for name in ("safety", "seller_safety", "seller_traffic")},
     }
