@@ -159,4 +159,32 @@ def market_scenario(auctions: int, *, people: int = 1_000_000, seed: int = 1) ->
         data["campaigns"][f"campaign-{c}"]["target"]["deals"] = [("order", "premium", "club")[c // 10 % 3]]
         data["campaigns"][f"campaign-{c}"]["target"] |= {"formats": [], "segments": {}}
         data["campaigns"][f"campaign-{c}"] |= {"bid": {"kind": "constant", "price": 0.7}}
+    verify(data)
     return Scenario.model_validate(data)
+
+
+def verify(data: dict[str, Any]) -> None:
+    """Every check on: ads and pages that declare and hide things, detectors, bots, views, all levels of brand safety."""
+    publishers, campaigns = data["publishers"], data["campaigns"]
+    publishers["publisher-1"] |= {"refuses": ["adult"], "page": {"undeclared": {"violence": 0.1, "adult": 0.02}}}
+    publishers["publisher-2"] |= {"refuses": ["adult", "competitor"]}
+    publishers["publisher-3"] |= {"page": {"declared": ["violence"], "undeclared": {"wrong_language": 0.1}}}
+    publishers["publisher-5"] |= {"refuses": ["oversize"], "page": {"undeclared": {"violence": 0.05}}}
+    for p in range(6):
+        for s, slot in enumerate(publishers[f"publisher-{p}"]["slots"].values()):
+            slot["viewability"] = 0.8 - 0.2 * s
+    for c in range(ELIGIBLE):
+        campaign = campaigns[f"campaign-{c}"]
+        campaign["brand_safety"] = {"level": ("none", "basic", "standard", "strict")[c % 4]}
+        campaign["pays"] = "viewable" if c % 3 == 2 and c % 10 != 9 else "impression"
+        campaign["ad"] = ({}, {"declared": ["oversize"]}, {"undeclared": ["adult", "malware"]})[c % 7 % 3]
+    data["verification"] = {
+        "refuses": ["malware"],
+        "ads": {"recall": 0.8, "precision": 0.9},
+        "pages": {"recall": 0.7, "precision": 0.9},
+        "mistaken": 0.01,
+        "bots": {
+            "farm": {"share": 0.1, "count": 2000, "filtered": 0.5, "discovered": 0.5, "ctr": 0.1},
+            "sleepless": {"share": 0.1, "count": 500, "filtered": 0.5, "discovered": 0.2, "hours": list(range(0, 168, 4))},
+        },
+    }

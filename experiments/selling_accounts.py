@@ -104,7 +104,8 @@ def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], tupl
     cells, index, counts = np.unique(cell, return_inverse=True, return_counts=True)
     paid, refunded = np.zeros(len(cells), np.int64), np.zeros(len(cells), np.int64)
     np.add.at(paid, index, shown["price_nanos"])
-    np.add.at(refunded, index, shown["price_nanos"] * seen(setting, ledger).found)
+    found = seen(setting, ledger).found
+    np.add.at(refunded, index[found], shown["price_nanos"][found])
     where = zip(cells // len(WAYS) // sellers, cells // len(WAYS) % sellers, cells % len(WAYS), strict=True)
     sums = zip(counts.tolist(), paid.tolist(), refunded.tolist(), strict=True)
     return {(int(c), int(p), int(way)): told for (c, p, way), told in zip(where, sums, strict=True)}

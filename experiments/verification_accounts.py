@@ -85,14 +85,16 @@ def safety(setting: Setting, ledger: Ledger, *, masked: bool) -> Columns:
         return sums
 
     on = bool(world.verification.on)
-    blocks = ledger.tallies.blocks[BUYER_SIDE if masked else SELLER_SIDE] if on else np.zeros((*shape, BLOCK_COLUMNS))
+    if not on:
+        shape, shown, by, told = (0, 0), shown[:0], (by[0][:0], by[1][:0]), Seen(*(told.bot[:0] for _ in range(3)))
+    blocks = ledger.tallies.blocks[BUYER_SIDE if masked else SELLER_SIDE][:, : shape[1]]
     columns = {"kept_out": _kept_out(setting, ledger, shape)}
     columns |= {name: blocks[:, :, k].astype(np.int64) for k, name in enumerate(BLOCKS[:4])}
     columns |= {"impressions": count(np.ones(len(shown), np.int64)), "viewed": count(told.viewed)}
     columns |= {"refunded": count(told.found), "refunded_nanos": count(told.found * shown["price_nanos"])}
     columns |= {name: blocks[:, :, 4 + k].astype(np.int64) for k, name in enumerate(BLOCKS[4:])}
     columns["truth_bots"] = count(told.bot)
-    campaign_ix, seller_ix = np.nonzero(sum(columns.values()) * on)
+    campaign_ix, seller_ix = np.nonzero(np.sum(list(columns.values()), axis=0))
     rows: Columns = {
         "campaign_id": Codes(campaign_ix, [plan.campaign_id for plan in setting.plans]),
         "publisher_id" if masked else "seller_id": Codes(seller_ix, names),
@@ -103,7 +105,7 @@ def safety(setting: Setting, ledger: Ledger, *, masked: bool) -> Columns:
 def _kept_out(setting: Setting, ledger: Ledger, shape: tuple[int, int]) -> Numbers:
     """int64[C, P]: requests of a publisher the campaign did not bid on because one of them refuses the other."""
     pairs, kept = setting.world.verification.pairs, np.zeros(shape, np.int64)
-    if len(pairs):
+    if shape[1]:
         requests = np.zeros(shape[1], np.int64)
         np.add.at(requests, setting.world.slots["publisher_ix"], ledger.tallies.slots[:, SLOT_REQUESTS])
         kept += np.where(pairs & (AD_REFUSED | PAGE_REFUSED), requests[:, None], 0).T

@@ -19,8 +19,8 @@ WAYS = ("open", "deal", "private_auction", "preferred", "guaranteed", "network")
 """How an impression was sold. The first five are numbered as the kinds of deals are."""
 
 LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_REFUSED, LOST_STOPPED = range(5)
-"""Why a bid lost: a higher one, below its floor, sold in a private auction before the open one, an ad or page refused as
-declared, or stopped while it loaded."""
+"""Why a bid lost: a higher one, below its floor, sold in a private auction before the open one, an ad or page refused
+as declared, or stopped while it loaded."""
 
 OUR_FLOOR, RIVALS_FLOOR, SOFT_FLOOR = 0, 1, 2
 

@@ -32,7 +32,7 @@ def refusals(data: Mapping[str, Any], seller: str, campaign: Mapping[str, Any]) 
     level, declared = at(campaign, "brand_safety", "level"), texts(publisher, "page", "declared")
     for name in declared:
         if name in texts(campaign, "brand_safety", "refuses"):
-            yield f"the campaign refuses pages with {name!r}, as all of {seller!r} are: remove {name!r} from its refuses"
+            yield f"it refuses pages with {name!r}, as all of {seller!r} are: remove {name!r} from its refuses"
         elif isinstance(level, str) and name in LEVELS.get(level, ()):  # type: ignore[call-overload]
             lower = [other for other, refused in LEVELS.items() if name not in refused]
             yield f"brand safety {level!r} refuses {name!r}, as all pages of {seller!r} are: set level to {lower[-1]!r}"
