@@ -64,13 +64,16 @@ def assert_equal_books(a: Book, b: Book, end_s: float) -> None:
         "parity-modelled",
         "parity-steered",
         "parity-market",
+        "parity-verified",
     ],
 )
 def test_events_equals_batch(case: str, seed: int) -> None:
     """Every exposure, purchase, count and campaign of the two drivers."""
     setting = ready(case, seed)
     batch, batch_book = run_batch(setting)
-    events, events_book = run_events(fresh_truth(setting))
+    again = fresh_truth(setting)
+    events, events_book = run_events(again)
+    np.testing.assert_array_equal(setting.world.verification.filtered, again.world.verification.filtered)
     fates = batch.tallies.fates.sum(axis=0)
     assert fates[FATE_WON] > 100
     assert fates[FATE_OUTBID] > 100
