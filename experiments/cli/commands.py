@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.init import init
     from experiments.cli.learn import learn
     from experiments.cli.load import load
-    from experiments.cli.market import floors, market, ways
+    from experiments.cli.market import floors, market, safety, ways
     from experiments.cli.measure import measure
     from experiments.cli.replay import replay
     from experiments.cli.romi import romi
@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
     app.command("replay")(_interruptible(replay))
     market.command("ways")(_interruptible(ways))
     market.command("floors")(_interruptible(floors))
+    market.command("safety")(_interruptible(safety))
     app.add_typer(market, name="market")
     app.command("explain")(_interruptible(explain))
     app.command("load")(_interruptible(load))

@@ -1,4 +1,4 @@
-"""`bidlab market ways|floors`: the same demand and luck, sold in other ways or at other floors."""
+"""`bidlab market ways|floors|safety`: the same demand and luck, sold in other ways, at other floors, verified."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import typer
 if TYPE_CHECKING:
     from experiments.selling_variants import Data, Result
 
-market = typer.Typer(help="Ways to sell, and floors, compared on the same demand and luck.", no_args_is_help=True)
+market = typer.Typer(
+    help="Ways to sell, floors and verification, compared on the same demand and luck.", no_args_is_help=True
+)
 
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file or a shipped one's name.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: fees.exchange=0.2.")]
@@ -31,6 +33,39 @@ def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3
     from experiments.selling_variants import FLOORS_COMPARED
 
     _compare(FLOORS_COMPARED, scenario, overrides, seeds, as_json)
+
+
+def safety(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
+    """Compare the market with what is declared refused only, then with detectors, bots filtered, views paid."""
+    from experiments.safety_variants import Safety
+    from experiments.safety_variants import compare as compare_safety
+    from experiments.scenario.loader import load
+
+    plan, rows = load(scenario, overrides or []), []
+    for variant, results in compare_safety(plan, seeds):
+        means = {name: sum(getattr(result, name) for result in results) / seeds for name in Safety._fields}
+        rows.append({"variant": variant, **means, "price": sum(result.price for result in results) / seeds})
+    if as_json:
+        print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))
+        return
+    _show_safety(rows, plan.currency, seeds)
+
+
+def _show_safety(rows: list[dict[str, Any]], currency: str, seeds: int) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"mean of {seeds} seed{'s' if seeds > 1 else ''}; money in {currency}, price per thousand viewed by people"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    counts = ("impressions", "refused", "stopped", "mistaken", "bad_ads", "bad_pages", "bots", "viewed", "filtered")
+    table.add_column("", no_wrap=True)
+    for heading in (*(name.replace("_", " ") for name in counts), "paid", "price", "refunded", "publishers"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        amounts = (f"{row['paid']:,.2f}", f"{row['price']:.3f}", f"{row['refunded']:,.2f}", f"{row['publisher']:,.2f}")
+        table.add_row(row["variant"], *(f"{row[name]:,.0f}" for name in counts), *amounts)
+    Console(width=140).print(table)
 
 
 def _compare(

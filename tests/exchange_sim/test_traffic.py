@@ -126,3 +126,19 @@ def test_private_values_belong_to_names() -> None:
     for column in both.T:
         assert stats.kstest(column / 2, "uniform").pvalue > 1e-4
     assert abs(np.corrcoef(both.T)[0, 1]) < 4 / math.sqrt(3000)
+
+
+@given(
+    shares=st.lists(st.sampled_from([1.0, 1.0, 2.0, 0.5]), min_size=1, max_size=6),
+    networks=st.integers(0, 3),
+)
+def test_slots_have_their_shares_beside_slots_without_traffic(shares: list[float], networks: int) -> None:
+    """The alias table, summed by hand; what networks resell as has none."""
+    own = {f"s{k}": {"format": "display", "share": share} for k, share in enumerate(shares)}
+    resold = {f"n{k}": {"format": "display"} for k in range(networks)}
+    net = {"networks": {"n": {"buys": {"site": {"price": 0.1}}, "slots": resold}}} if networks else {}
+    slots = world_of(publishers={"site": {"slots": own}}, **net).slots
+    drawn = np.zeros(len(slots))
+    np.add.at(drawn, np.arange(len(slots)), slots["alias_share"] / len(slots))
+    np.add.at(drawn, slots["alias_ix"], (1.0 - slots["alias_share"]) / len(slots))
+    np.testing.assert_allclose(drawn, [share / sum(shares) for share in shares] + [0.0] * networks, atol=1e-12)

@@ -59,6 +59,22 @@ def test_floors_are_compared() -> None:
     assert rows["myerson"]["standard_error"] is None
 
 
+@pytest.mark.slow
+def test_verification_is_compared_on_the_same_luck() -> None:
+    """Each step stops what it is for; the command prints what the table says."""
+    done = market("safety", "sell-safely", "--seeds", "1", "--json", *SMALL[:4])
+    assert done.returncode == 0, done.stderr
+    rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
+    declared, detectors, bots, views = rows.values()
+    assert declared["stopped"] == declared["filtered"] == declared["refunded"] == 0 < declared["refused"]
+    assert detectors["bad_ads"] < 0.5 * declared["bad_ads"]
+    assert bots["bots"] < detectors["bots"]
+    assert bots["refunded"] > 0 < bots["filtered"]
+    assert views["paid"] < bots["paid"]
+    shown = market("safety", "sell-safely", "--seeds", "1", *SMALL[:4]).stdout
+    assert all(name in shown for name in rows)
+
+
 @pytest.mark.parametrize(("scenario", "word"), [("sell-openly", "deals: there is none"), ("nope", "no such file")])
 def test_what_cannot_be_compared_is_one_message(scenario: str, word: str) -> None:
     done = market("ways", scenario, "--seeds", "1", *SMALL[:4])

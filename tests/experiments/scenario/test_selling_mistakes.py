@@ -63,6 +63,49 @@ MISTAKES: list[tuple[dict[str, Any], str, list[str]]] = [
         "campaigns.launch.target.deals.0",
         ["blocks 'tyres' although it guarantees"],
     ),
+    (
+        {"publishers.paper.refuses": ["adult"], "campaigns.launch.ad": {"declared": ["adult"]}},
+        "campaigns.launch.target.deals.0",
+        ["refuses ads with 'adult', although the deal guarantees", "remove 'adult' from its refuses, or 'order' here"],
+    ),
+    (
+        {"publishers.paper.page": {"declared": ["violence"]}, "campaigns.launch.brand_safety": {"level": "strict"}},
+        "campaigns.launch.target.deals.0",
+        ["brand safety 'strict' refuses 'violence'", "set level to 'basic', or 'order' here"],
+    ),
+    (
+        {"verification.refuses": ["malware"], "campaigns.launch.ad": {"declared": ["malware"]}}
+        | {"campaigns.launch.target": {}},
+        "campaigns.launch",
+        ["nobody may sell to it", "remove 'malware' from verification.refuses"],
+    ),
+    (
+        {"publishers.paper.blocked": ["tyres"], "publishers.masked.blocked": ["tyres"], "campaigns.launch.target": {}},
+        "campaigns.launch",
+        ["nobody may sell to it; publisher 'paper' blocks 'tyres': remove 'tyres' from its blocked list"],
+    ),
+    (
+        {"publishers.paper.page": {"declared": ["adult"]}, "campaigns.launch.brand_safety": {"refuses": ["adult"]}}
+        | {"campaigns.launch.target": {"publishers": ["paper"]}},
+        "campaigns.launch.target.publishers",
+        ["it refuses pages with 'adult', as all of 'paper' are: remove 'adult' from its refuses"],
+    ),
+    ({"campaigns.launch.pays": "viewable"}, "campaigns.launch.pays", ["paid in full in advance", "prepaid to false"]),
+    (
+        {"verification.bots": {"farm": {"share": 0.1, "publishers": ["papr"]}}},
+        "verification.bots.farm.publishers.0",
+        ["no publisher is called 'papr'", "did you mean paper?"],
+    ),
+    (
+        {"verification.bots": {"a": {"share": 0.6}, "b": {"share": 0.4, "hours": [7]}}},
+        "verification.bots",
+        ["make 1 of the requests of 'paper' in hour 7", "below 1 in all"],
+    ),
+    (
+        {"verification.bots": {"a": {"share": 0.9, "filtered": 0.9}}, f"{ORDER}.impressions": 200},
+        f"{ORDER}.impressions",
+        ["76 impressions are expected", "write at most 57"],
+    ),
     ({f"{ORDER}.impressions": 5000}, f"{ORDER}.impressions", ["cannot be promised", "write at most", "or days"]),
     ({f"{ORDER}.impressions": 400, f"{ORDER}.days": 1.0}, f"{ORDER}.impressions", ["by day 1", "write at most"]),
     ({"campaigns.launch.target": {"publishers": ["masked"]}}, "campaigns.launch.target.publishers.0", ["anonymously"]),
