@@ -164,7 +164,7 @@ def market_scenario(auctions: int, *, people: int = 1_000_000, seed: int = 1) ->
 
 
 def verify(data: dict[str, Any]) -> None:
-    """Every check on: ads and pages that declare and hide things, detectors, bots, views, all levels of brand safety."""
+    """Every check on: ads and pages that declare and hide things, detectors, bots, views, levels of brand safety."""
     publishers, campaigns = data["publishers"], data["campaigns"]
     publishers["publisher-1"] |= {"refuses": ["adult"], "page": {"undeclared": {"violence": 0.1, "adult": 0.02}}}
     publishers["publisher-2"] |= {"refuses": ["adult", "competitor"]}
@@ -185,6 +185,12 @@ def verify(data: dict[str, Any]) -> None:
         "mistaken": 0.01,
         "bots": {
             "farm": {"share": 0.1, "count": 2000, "filtered": 0.5, "discovered": 0.5, "ctr": 0.1},
-            "sleepless": {"share": 0.1, "count": 500, "filtered": 0.5, "discovered": 0.2, "hours": list(range(0, 168, 4))},
+            "sleepless": {
+                "share": 0.1,
+                "count": 500,
+                "filtered": 0.5,
+                "discovered": 0.2,
+                "hours": list(range(0, 168, 4)),
+            },
         },
     }

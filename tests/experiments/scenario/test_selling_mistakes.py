@@ -40,6 +40,7 @@ GOOD: dict[str, Any] = {
     },
     "traffic": {"requests_per_day": 1000.0},
     "auction": {"kind": "second_price"},
+    "verification": {},
     "campaigns": {
         "launch": {
             "product": "tyres",
@@ -104,7 +105,7 @@ MISTAKES: list[tuple[dict[str, Any], str, list[str]]] = [
     (
         {"verification.bots": {"a": {"share": 0.9, "filtered": 0.9}}, f"{ORDER}.impressions": 200},
         f"{ORDER}.impressions",
-        ["76 impressions are expected", "write at most 57"],
+        ["76 impressions are expected", "write at most 56"],
     ),
     ({f"{ORDER}.impressions": 5000}, f"{ORDER}.impressions", ["cannot be promised", "write at most", "or days"]),
     ({f"{ORDER}.impressions": 400, f"{ORDER}.days": 1.0}, f"{ORDER}.impressions", ["by day 1", "write at most"]),
