@@ -10,7 +10,7 @@ from experiments.setting import fresh_truth, make_ready
 
 
 def test_batch_with_all_market_rules(benchmark: Any) -> None:
-    """Floors by hour and place, soft and learned ones, deals of every tier, a network, an anonymous seller; verification."""
+    """Floors by hour and place, soft and learned ones, deals of every tier, a network, a masked seller, every check."""
     setting = make_ready(market_scenario(1_000_000))
 
     def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -28,11 +28,12 @@ def write_sellers_page(tables: Tables, *, title: str, currency: str) -> str:
         lstrip_blocks=True,
     )
     money, bids = tables["money"].to_pylist(), tables["seller_bids"].to_pylist()
-    names = sorted({row["seller_id"] for row in money} | {row["seller_id"] for row in bids})
+    checks, traffic = tables["seller_safety"].to_pylist(), tables["seller_traffic"].to_pylist()
+    names = sorted({row["seller_id"] for row in [*money, *bids, *checks]})
     return environment.get_template("sellers.html").render(
         title=title,
         currency=currency,
-        sellers=[_seller(name, money, bids, currency) for name in names],
+        sellers=[_seller(name, money, bids, currency) | _verified(name, checks, traffic, currency) for name in names],
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         js=Markup((HERE / "report.js").read_text(encoding="utf-8")),
         count=words.count,
@@ -51,6 +52,20 @@ def _seller(name: str, money: list[dict[str, Any]], bids: list[dict[str, Any]], 
         "fees": fees / NANOS_PER_UNIT,
         "sales": [_sale(row, currency) for row in sales],
         "bids": [_bids(row) for row in bids if row["seller_id"] == name],
+    }
+
+
+def _verified(name: str, checks: list[dict[str, Any]], traffic: list[dict[str, Any]], currency: str) -> dict[str, Any]:
+    """What verification did at a seller: by campaign, and the requests and refunds of bots (None: there was none)."""
+    rows, own = [row for row in checks if row["seller_id"] == name], [r for r in traffic if r["seller_id"] == name]
+    counts = ("kept_out", "refused_ads", "refused_pages", "stopped_ads", "stopped_pages", "viewed", "refunded")
+    refunds = sum(row["refunded_nanos"] for row in own) / NANOS_PER_UNIT
+    told = [words.count(sum(row[key] for row in own)) for key in ("filtered", "refunded")]
+    return {
+        "checks": [(row["campaign_id"], *(words.count(row[key]) for key in counts)) for row in rows],
+        "bots": (*told, words.money(refunds, currency))
+        if any(row["filtered"] + row["refunded"] for row in own)
+        else None,
     }
 
 

@@ -103,3 +103,24 @@ def test_a_bidder_that_ignores_what_it_was_told_is_refused(run: Callable[[dict[s
     ledger, _ = run_batch(dataclasses.replace(setting, plans=(rogue,)))
     assert len(ledger.exposures) == 0
     assert ledger.tallies.blocks[0, 0, 0, 0] == ledger.auctions > 100
+
+
+def test_both_sides_are_told_the_same(run: Callable[[dict[str, Any]], Any]) -> None:
+    """Without a network the two tables differ in names alone; the sellers' page shows counts and refunds."""
+    from experiments.report.sellers import write_sellers_page
+
+    data = crowded(ad={"undeclared": ["adult"]})
+    data["publishers"]["site"] |= {"anonymous": True}
+    data["deals"] = {}
+    data["verification"] = {"ads": {"recall": 0.5}, "bots": {"b": {"share": 0.5, "filtered": 0.2, "discovered": 0.5}}}
+    done = run(data)
+    tables = build_tables(account(done.setting, done.ledger, done.book))
+    (buyer,), (seller,) = tables["safety"].to_pylist(), tables["seller_safety"].to_pylist()
+    assert (buyer.pop("publisher_id"), seller.pop("seller_id")) == ("anonymous-1", "site")
+    assert buyer == seller
+    assert buyer["stopped_ads"] > 50 < buyer["refunded"]
+    (traffic,) = tables["seller_traffic"].to_pylist()
+    assert traffic["refunded"] > buyer["refunded"]  # rivals have theirs
+    page = write_sellers_page(tables, title="t", currency="EUR")
+    assert f"{traffic['filtered']:,} requests stopped" in page.replace("\u202f", ",")
+    assert "<th>ads stopped</th>" in page
