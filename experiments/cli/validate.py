@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -26,7 +27,8 @@ def validate(
     elif scenario is None:
         raise ScenarioError("name a scenario file, for example `bidlab validate scenario.yaml`")
     else:
-        print(f"OK: {summary(load(scenario, settings or []))}")
+        plan = load(scenario, settings or [])
+        print(f"OK: {summary(plan)}{''.join(lateness(plan))}")
 
 
 def summary(scenario: Scenario) -> str:
@@ -45,6 +47,23 @@ def summary(scenario: Scenario) -> str:
         f"may spend {total:,.10g} {scenario.currency} in all, {len(bound)} of them with a daily limit, in "
         f"{scenario.auction.kind.replace('_', '-')} auctions."
     )
+
+
+def lateness(scenario: Scenario) -> Iterator[str]:
+    """A sentence for each deal paced evenly, where requests come steadily: how many may be late."""
+    from experiments.scenario.guarantees import late_at_most
+    from experiments.scenario.selling_rules import promises
+
+    if scenario.traffic.hours != "flat":
+        return
+    for told in promises(scenario.model_dump()):
+        if scenario.deals[told.name].pace == "even":
+            late = late_at_most(told.left, told.owed, told.probability)
+            if late is not None:
+                yield (
+                    f" Of the {told.owed:,.0f} impressions of {told.name}, at most {late:,} are late with probability "
+                    f"{told.probability:g}, if its buyer takes what it is offered."
+                )
 
 
 def _count(number: float, noun: str) -> str:

@@ -6,8 +6,9 @@ The checks read plain data and skip what has the wrong type, like `experiments.s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from experiments.scenario.guarantees import guaranteed_most
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
 from experiments.scenario.verification_rules import kept_share
@@ -128,17 +129,20 @@ def _blocked(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("campaigns", name, "target", "publishers"), message)
 
 
-def guaranteed_most(mean: float, probability: float) -> int:
-    """The most impressions that arrive with at least that probability, where Poisson(mean) do: P(N >= n) >= p."""
-    from scipy import stats  # slow to import, and few scenarios guarantee anything
+class Promise(NamedTuple):
+    """A guaranteed deal and what is expected for it."""
 
-    most = int(stats.poisson.ppf(1.0 - probability, mean))
-    while most > 0 and stats.poisson.sf(most - 1, mean) < probability:
-        most -= 1
-    return most
+    name: str
+    owed: float
+    days: float
+    probability: float
+    left: float
+    """Impressions expected until it is due, after deals before it."""
+    shared: bool
+    """Whether there are any before it."""
 
 
-def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
+def promises(data: Mapping[str, Any]) -> Iterator[Promise]:
     """What each guaranteed deal owes against the impressions expected until it is due, after deals before it."""
     taken: dict[tuple[str, str], float] = {}
     for name, deal in items(data, "deals"):
@@ -151,19 +155,22 @@ def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
         requests = _requests(data, seller, min(days, number(data, "days") or days))
         avails = {slot: requests * _share(data, *slot) for slot in slots}
         left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)
+        yield Promise(name, owed, days, probability, left, any(slot in taken for slot in slots))
+        for slot in slots:
+            taken[slot] = taken.get(slot, 0.0) + owed * avails[slot] / max(sum(avails.values()), 1e-12)
+
+
+def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, owed, days, probability, left, shared in promises(data):
         most = guaranteed_most(left, probability)
         if owed > most:
             message = f"{owed:,.0f} by day {days:g} cannot be promised with probability {probability:g}: {left:,.0f} "
-            message += (
-                f"impressions are expected there{' after earlier deals' if any(s in taken for s in slots) else ''}; "
-            )
+            message += f"impressions are expected there{' after earlier deals' if shared else ''}; "
             mend = f"write at most {most:,}" if most else "drop the deal"
             later = _days_for(owed, probability, left / days if days else 0.0)
             yield Problem(
                 ("deals", name, "impressions"), f"{message}{mend}" + (f", or days {later:g}" if later else "")
             )
-        for slot in slots:
-            taken[slot] = taken.get(slot, 0.0) + owed * avails[slot] / max(sum(avails.values()), 1e-12)
 
 
 def _days_for(owed: float, probability: float, per_day: float) -> float:

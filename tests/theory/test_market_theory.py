@@ -24,8 +24,8 @@ from exchange_sim.selling.reserve import (
     uniform_reserve,
 )
 from experiments.drivers.batch import run_batch
+from experiments.scenario.guarantees import backlog_ratio, guaranteed_most, late_at_most
 from experiments.scenario.models import Scenario
-from experiments.scenario.selling_rules import guaranteed_most
 from experiments.setting import make_ready
 from tests.theory.test_auction_theory import check, reserve_moments
 
@@ -181,6 +181,43 @@ def test_guaranteed_deals_are_met_with_the_stated_probability() -> None:
     assert delivered.max() == owed
     check(float((delivered == owed).mean()), float(chance), float(chance * (1 - chance)), deals)
     assert (ledger.exposures["price_nanos"] == 1_000_000).all()
+
+
+def backlog(mean: float, owed: int) -> np.ndarray:
+    """Distribution of what an even deal lacks when due: one more is due in each step, Poisson(mean / owed) come."""
+    chances = np.zeros(owed + 1)
+    chances[0] = 1.0
+    came = stats.poisson.pmf(np.arange(owed + 2), mean / owed)
+    for _ in range(owed):
+        after = np.zeros_like(chances)
+        for waiting in np.flatnonzero(chances):
+            left = waiting + 1 - np.arange(waiting + 2)
+            after[left[left > 0]] += chances[waiting] * came[: waiting + 1]
+            after[0] += chances[waiting] * stats.poisson.sf(waiting, mean / owed)
+        chances = after
+    return chances
+
+
+@pytest.mark.slow
+def test_even_deals_are_late_with_the_stated_probability() -> None:
+    """400 deals of 40 where 50 arrive: those square when due, and those at most *late* short, as the queue has it; the
+    geometric bound holds and is near."""
+    deals, owed, mean = 400, 40, 50.0
+    setting = make_ready(promised(deals, owed, mean, "even"))
+    run_batch(setting)
+    missing = owed - setting.world.selling.delivered
+    chances, ratio = backlog(mean, owed), backlog_ratio(mean, owed)
+    assert chances.sum() == pytest.approx(1.0)
+    late = late_at_most(mean, owed, 0.9)
+    assert late is not None
+    assert ratio ** (late + 1) <= 0.1 < ratio**late
+    for m in (0, 1, 2, late):
+        within = float(chances[: m + 1].sum())
+        check(float((missing <= m).mean()), within, within * (1 - within), deals)
+        assert 1 - ratio ** (m + 1) <= within <= 1 - ratio ** (m + 1) + 0.06
+    assert ratio == pytest.approx(np.exp(-(mean / owed) * (1 - ratio)))
+    assert late_at_most(40.0, 40, 0.9) is None
+    assert late_at_most(1e6, 2, 0.99) == 0
 
 
 @pytest.mark.slow
