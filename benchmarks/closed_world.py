@@ -23,9 +23,7 @@ def scores(spend: Array, value: Array, auctions: int, bids: Array = BIDS) -> Arr
     """float64[2 B]: z of spend, then of value against the curve; *spend* and *value* are float64[B] per auction."""
     spend_error = np.sqrt((bids**3 / 12 - (bids**2 / 6) ** 2) / auctions)
     curve_error = np.sqrt((bids / 12 - (bids / 6) ** 2) / auctions)
-    return np.concatenate(
-        [(spend - bids**2 / 6) / spend_error, (value - np.sqrt(2 * spend / 3)) / curve_error]
-    )
+    return np.concatenate([(spend - bids**2 / 6) / spend_error, (value - np.sqrt(2 * spend / 3)) / curve_error])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -87,7 +85,7 @@ def deviation_of_a_hundred(draws: int = 2_000, seed: int = 2) -> tuple[float, fl
 def variance_cut(low: float, high: float) -> float:
     """Variance of the difference of ROMI between two bids under independent seeds over that under common ones.
 
-    In the limit of many auctions: ROMI is V / S - 1, whose influence per auction is (v - 2 d / beta) / S on what is won.
+    In the limit of many auctions: ROMI is V / S - 1, and what an auction won adds to it goes as (v - 2 d / beta) / S.
     """
 
     def product(a: float, b: float) -> float:

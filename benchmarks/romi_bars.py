@@ -58,9 +58,7 @@ def theory() -> list[Bar]:
     auctions = np.array([run.auctions for run in runs[:: len(bids) + 1]])
     assert (auctions >= 1_000_000).all()
     spend, value = 1000.0 * points.spend / auctions, 1000.0 * points.value / auctions
-    worst = [
-        float(np.abs(closed_world.scores(spend[:, s], value[:, s], auctions[s])).max()) for s in range(seeds)
-    ]
+    worst = [float(np.abs(closed_world.scores(spend[:, s], value[:, s], auctions[s])).max()) for s in range(seeds)]
     pooled = closed_world.scores(
         1000.0 * points.spend.sum(axis=1) / auctions.sum(),
         1000.0 * points.value.sum(axis=1) / auctions.sum(),
@@ -176,7 +174,9 @@ def _on_against_off(campaign: str, outcomes: Sequence[Outcome], stride: int) -> 
     value = [account_of(outcome).value_nanos for outcome in outcomes if isinstance(outcome, Measured)]
     off, on = np.array(value[::stride], float), np.array(value[1::stride], float)
     cut = float((np.var(on, ddof=1) + np.var(off, ddof=1)) / np.var(on - off, ddof=1))
-    return Bar(f"learning, {campaign} on against off: variance cut of the value", ">= 10", f"{cut:.0f} times", cut >= 10)
+    return Bar(
+        f"learning, {campaign} on against off: variance cut of the value", ">= 10", f"{cut:.0f} times", cut >= 10
+    )
 
 
 def cost() -> list[Bar]:

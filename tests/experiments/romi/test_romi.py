@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +19,12 @@ from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Measured
 from experiments.sweep.engine import compute
+from tests.experiments.command_line import bidlab
 from tests.experiments.romi.worlds import hill_world, price_at
 
 pytestmark = pytest.mark.slow
 
 CASES = Path(__file__).parents[2] / "cases"
-BIDLAB = [sys.executable, "-m", "experiments.cli"]
 
 
 def points_of(base: Scenario, campaign: str, lever: str, values: list[float], seeds: int) -> Points:
@@ -183,7 +181,7 @@ def _without_product() -> Scenario:
 def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     small = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500"]
     command = ["romi", "learning", "--campaign", "buyers", *small, "--budgets", "2,4,6", "--seeds", "2"]
-    done = subprocess.run([*BIDLAB, *command, "--out", str(tmp_path), "--json"], capture_output=True, text=True)
+    done = bidlab(*command, "--out", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     folder = Path(told["study"])
@@ -194,6 +192,6 @@ def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     page = (folder / "romi.html").read_text()
     assert "default-src 'none'" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    refused = subprocess.run([*BIDLAB, "romi", "learning", "--campaign", "nobody"], capture_output=True, text=True)
+    refused = bidlab("romi", "learning", "--campaign", "nobody")
     assert refused.returncode == 1
     assert refused.stderr.startswith("bidlab: --campaign nobody: no such campaign")

@@ -1,0 +1,86 @@
+"""Groups of people, and what they bought and were shown in a run: the figures behind a return per customer group.
+
+A cell asks by a word: `customer:PRODUCT` (three tiers by what a purchase of the product is worth), `place`, or
+`segment` (these overlap, and hold only people who consent). Sums in int64 nanos, exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from exchange_sim.people import person_key, purchase_value_nanos
+from exchange_sim.world import World
+from experiments.audience.exposed import exposed
+from experiments.ledger import Ledger
+from experiments.setting import Setting
+
+Mask = NDArray[np.bool_]
+TIERS = (("low", 0.0, 0.2), ("middle", 0.2, 0.8), ("high", 0.8, 1.0))
+"""Customer groups by what a purchase of theirs is worth: name, and the shares of people between which they lie."""
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _worths(world: World, product_ix: int, worths: NDArray[np.int64]) -> None:
+    for p in range(worths.shape[0]):
+        worths[p] = purchase_value_nanos(world, product_ix, person_key(world.seed_key, p))
+
+
+def tiers_of(setting: Setting, product_ix: int) -> dict[str, Mask]:
+    """bool[people] per tier; one group `all` where every customer is worth the same."""
+    worths = np.zeros(setting.world.people_count, np.int64)
+    _worths(setting.world, product_ix, worths)
+    if worths.min() == worths.max():
+        return {"all": np.ones(len(worths), np.bool_)}
+    # Equal worths are told apart by number, so that tiers have their size whatever the spread.
+    rank = np.empty(len(worths), np.int64)
+    rank[np.argsort(worths, kind="stable")] = np.arange(len(worths))
+    return {name: (rank >= int(low * len(worths))) & (rank < int(high * len(worths))) for name, low, high in TIERS}
+
+
+def masks_of(setting: Setting, by: str) -> dict[str, Mask]:
+    """bool[people] per group of *by*; raises ValueError for a word that is none."""
+    kind, _, product_id = by.partition(":")
+    if kind == "customer":
+        return tiers_of(setting, list(setting.scenario.products).index(product_id))
+    if kind == "place":
+        places = setting.world.homes["place_ix"]
+        return {name: places == k for k, name in enumerate(setting.directory.places)}
+    if kind != "segment":
+        raise ValueError(f"{by}: no such kind of group")
+    consent = setting.world.homes["consent"] == 1
+    found = {}
+    for j, name in enumerate(setting.audience.segments):
+        word, bit = divmod(j, 64)
+        found[name] = consent & ((setting.audience.rows[:, word] >> np.uint64(bit)) & np.uint64(1) == 1)
+    return found
+
+
+def groups_of(setting: Setting, ledger: Ledger, by: str) -> list[dict[str, Any]]:
+    """Per group: people, value and gross of all they bought (caused or not) or were worth, cost of each campaign."""
+    shown, bought = ledger.exposures, ledger.purchases
+    cost = shown["price_nanos"] + exposed(setting, ledger).data_nanos
+    margins = np.array([product.margin for product in setting.scenario.products.values()] or [0.0])
+    private = np.array([plan.goal == "private" for plan in setting.plans])[shown["campaign_ix"]]
+    worth = np.where(private, shown["worth_nanos"], 0)
+    rows = []
+    for name, mask in masks_of(setting, by).items():
+        seen, theirs = mask[shown["person_ix"]], bought[mask[bought["person_ix"]]]
+        won = int(worth[seen].sum())
+        value = [int(theirs["value_nanos"][theirs["product_ix"] == g].sum()) for g in range(len(margins))]
+        rows.append(
+            {
+                "name": name,
+                "persons": int(mask.sum()),
+                "value_nanos": sum(value) + won,
+                "gross_nanos": sum(float(m) * v for m, v in zip(margins, value, strict=True)) + won,
+                "spend_nanos": {
+                    plan.campaign_id: int(cost[seen & (shown["campaign_ix"] == c)].sum())
+                    for c, plan in enumerate(setting.plans)
+                },
+            }
+        )
+    return rows
