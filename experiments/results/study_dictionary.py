@@ -236,6 +236,20 @@ STUDIES: dict[str, Table] = {
             Column("marginal_romi_after", F64, "", "ROMI of one more unit; null without spend"),
         ),
     ),
+    "phases": Table(
+        "a phase of a campaign under a seed",
+        (
+            _CAMPAIGN,
+            Column("seed", I64, "", "seed"),
+            Column("phase", I64, "", "number of the phase, from 1"),
+            Column("end_h", F64, "h", "its end, since the scenario's start"),
+            Column("budget", F64, _MONEY, "money it was given; 0: nothing had come in, and it did not take place"),
+            Column("spend", F64, _MONEY, "what it paid, media and bought data"),
+            Column("truth_gross", F64, _MONEY, "value times margin of purchases within it that phases so far caused"),
+            Column("credited_gross", F64, _MONEY, "the same of purchases last touch credits to phases so far"),
+            Column("truth_cash", F64, _MONEY, "truth_gross less spend, of the phases so far"),
+        ),
+    ),
     "comparison": Table(
         "a measure of a campaign on a side",
         (

@@ -60,7 +60,12 @@ def masks_of(setting: Setting, by: str) -> dict[str, Mask]:
 
 
 def groups_of(setting: Setting, ledger: Ledger, by: str) -> list[dict[str, Any]]:
-    """Per group: people, value and gross of all they bought (caused or not) or were worth, cost of each campaign."""
+    """Rows of `Measured.groups`; for `until:SECONDS,...`, what each campaign had brought by then (`_until`).
+
+    Otherwise per group: people; value and gross of all they bought (caused or not); cost of each campaign.
+    """
+    if by.startswith("until:"):
+        return [_until(setting, ledger, float(end)) for end in by.removeprefix("until:").split(",")]
     shown, bought = ledger.exposures, ledger.purchases
     cost = shown["price_nanos"] + exposed(setting, ledger).data_nanos
     margins = np.array([product.margin for product in setting.scenario.products.values()] or [0.0])
@@ -84,3 +89,15 @@ def groups_of(setting: Setting, ledger: Ledger, by: str) -> list[dict[str, Any]]
             }
         )
     return rows
+
+
+def _until(setting: Setting, ledger: Ledger, end_s: float) -> dict[str, Any]:
+    """Value of the purchases before *end_s* that each campaign caused, and of those last touch credits to it."""
+    bought = ledger.purchases[ledger.purchases["time_s"] < end_s]
+    found: dict[str, Any] = {"end_s": end_s}
+    for name, column in (("caused_nanos", "caused_by_ix"), ("credited_nanos", "attributed_ix")):
+        found[name] = {
+            plan.campaign_id: int(bought["value_nanos"][bought[column] == c].sum())
+            for c, plan in enumerate(setting.plans)
+        }
+    return found
