@@ -16,7 +16,7 @@ from exchange_sim.world import DEVICES
 from experiments.audience.exposed import exposed
 from experiments.ledger import Ledger
 from experiments.setting import Setting
-from experiments.sweep.groups import tiers_of
+from experiments.sweep.groups import margin_of, tiers_of
 
 Numbers = NDArray[np.int64]
 
@@ -26,7 +26,7 @@ def accounts_of(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:
     more, shown = exposed(setting, ledger), ledger.exposures
     cost = shown["price_nanos"] + more.data_nanos
     caused, credited = _labels(setting, ledger), _last_touches(setting, ledger)
-    margins = np.array([_margin(setting, c) for c in range(len(setting.plans))])
+    margins = np.array([margin_of(setting, c) for c in range(len(setting.plans))])
     slots = setting.world.slots
     campaigns = [plan.campaign_id for plan in setting.plans]
     groups: list[tuple[str, Sequence[str], NDArray[Any]]] = [
@@ -85,11 +85,6 @@ def _account(
         "truth_iroas": value / spend if spend else None,
         "truth_romi": profit / spend if spend else None,
     }
-
-
-def _margin(setting: Setting, campaign_ix: int) -> float:
-    product = setting.plans[campaign_ix].product
-    return setting.scenario.products[product].margin if product else 1.0
 
 
 def _labels(setting: Setting, ledger: Ledger) -> tuple[Numbers, Numbers]:

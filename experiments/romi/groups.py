@@ -18,7 +18,7 @@ from experiments.report.plots.style import Plot
 from experiments.report.words import clip, signed_percent
 from experiments.results.tables import build_table
 from experiments.romi.curve import Curve, curve_of
-from experiments.romi.points import NANOS_PER_UNIT, Points
+from experiments.romi.points import NANOS_PER_UNIT, Grid, Points
 from experiments.romi.question import Question
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Measured, Outcome
@@ -59,20 +59,20 @@ def groups_from(question: Question, outcomes: Sequence[Outcome]) -> Groups:
     curves, persons = {}, {}
     for g, name in enumerate(names):
         shape = len(question.seeds), len(question.values) + 1
-        spend, value, gross = (
-            np.array([amount(run.groups[g]) for run in runs], np.float64).reshape(shape).T / NANOS_PER_UNIT
-            for amount in (
-                lambda row: row["spend_nanos"][question.campaign_id],
-                lambda row: row["value_nanos"],
-                lambda row: row["gross_nanos"],
-            )
-        )
+        rows = [run.groups[g] for run in runs]
+        spend = _grid([row["spend_nanos"][question.campaign_id] for row in rows], shape)
+        value, gross = (_grid([row[field] for row in rows], shape) for field in ("value_nanos", "gross_nanos"))
         none = np.zeros_like(spend[1:])
         fields = {field: none for field in Points._fields[1:]}
         fields |= {"spend": spend[1:], "value": value[1:] - value[0], "gross": gross[1:] - gross[0]}
         curves[name] = curve_of(Points(question, **fields))
         persons[name] = float(np.mean([run.groups[g]["persons"] for run in runs]))
     return Groups(curves, persons)
+
+
+def _grid(nanos: list[float], shape: tuple[int, int]) -> Grid:
+    """float64[V + 1, N] in units of the currency: without the campaign, then each value of the setting."""
+    return np.array(nanos, np.float64).reshape(shape).T / NANOS_PER_UNIT
 
 
 def table_of(question: Question, groups: Groups) -> pa.Table:

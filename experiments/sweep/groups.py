@@ -23,7 +23,7 @@ TIERS = (("low", 0.0, 0.2), ("middle", 0.2, 0.8), ("high", 0.8, 1.0))
 """Customer groups by what a purchase of theirs is worth: name, and the shares of people between which they lie."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _worths(world: World, product_ix: int, worths: NDArray[np.int64]) -> None:
     for p in range(worths.shape[0]):
         worths[p] = purchase_value_nanos(world, product_ix, person_key(world.seed_key, p))
@@ -39,6 +39,12 @@ def tiers_of(setting: Setting, product_ix: int) -> dict[str, Mask]:
     rank = np.empty(len(worths), np.int64)
     rank[np.argsort(worths, kind="stable")] = np.arange(len(worths))
     return {name: (rank >= int(low * len(worths))) & (rank < int(high * len(worths))) for name, low, high in TIERS}
+
+
+def margin_of(setting: Setting, campaign_ix: int) -> float:
+    """Share of a campaign's value that is profit: its product's, or all of it."""
+    product = setting.plans[campaign_ix].product
+    return setting.scenario.products[product].margin if product else 1.0
 
 
 def masks_of(setting: Setting, by: str) -> dict[str, Mask]:
@@ -68,25 +74,22 @@ def groups_of(setting: Setting, ledger: Ledger, by: str) -> list[dict[str, Any]]
         return [_until(setting, ledger, float(end)) for end in by.removeprefix("until:").split(",")]
     shown, bought = ledger.exposures, ledger.purchases
     cost = shown["price_nanos"] + exposed(setting, ledger).data_nanos
-    margins = np.array([product.margin for product in setting.scenario.products.values()] or [0.0])
-    private = np.array([plan.goal == "private" for plan in setting.plans])[shown["campaign_ix"]]
-    worth = np.where(private, shown["worth_nanos"], 0)
     rows = []
     for name, mask in masks_of(setting, by).items():
         seen, theirs = mask[shown["person_ix"]], bought[mask[bought["person_ix"]]]
-        won = int(worth[seen].sum())
-        value = [int(theirs["value_nanos"][theirs["product_ix"] == g].sum()) for g in range(len(margins))]
+        value, gross, spend = 0, 0.0, {}
+        for g, product in enumerate(setting.scenario.products.values()):
+            nanos = int(theirs["value_nanos"][theirs["product_ix"] == g].sum())
+            value, gross = value + nanos, gross + product.margin * nanos
+        for c, plan in enumerate(setting.plans):
+            mine = seen & (shown["campaign_ix"] == c)
+            spend[plan.campaign_id] = int(cost[mine].sum())
+            if plan.goal == "private":  # worth what was won, as in the accounts of a run
+                nanos = int(shown["worth_nanos"][mine].sum())
+                value, gross = value + nanos, gross + margin_of(setting, c) * nanos
+        persons = int(mask.sum())
         rows.append(
-            {
-                "name": name,
-                "persons": int(mask.sum()),
-                "value_nanos": sum(value) + won,
-                "gross_nanos": sum(float(m) * v for m, v in zip(margins, value, strict=True)) + won,
-                "spend_nanos": {
-                    plan.campaign_id: int(cost[seen & (shown["campaign_ix"] == c)].sum())
-                    for c, plan in enumerate(setting.plans)
-                },
-            }
+            {"name": name, "persons": persons, "value_nanos": value, "gross_nanos": gross, "spend_nanos": spend}
         )
     return rows
 

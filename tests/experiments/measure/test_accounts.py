@@ -13,10 +13,11 @@ from experiments.accounting import campaign_columns
 from experiments.audience.exposed import exposed
 from experiments.drivers.batch import run_batch
 from experiments.ledger import Ledger
-from experiments.measure.accounts import TIERS, accounts_of, customers_of
+from experiments.measure.accounts import accounts_of, customers_of
 from experiments.results.tables import build_table, read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import Setting, make_ready
+from experiments.sweep.groups import TIERS
 from tests.experiments.command_line import bidlab
 
 pytestmark = pytest.mark.slow
