@@ -156,7 +156,7 @@ def pairing() -> list[Bar]:
         points = collect(question, outcomes)
         for v, budget in enumerate(more[1:], 1):
             cut = variance_cut(points, 0, v)
-            small = budget <= 1.11 * now
+            small = campaign == "buyers" and budget <= 1.11 * now  # awareness is paced evenly: other auctions are met
             rows.append(
                 Bar(
                     f"learning, {campaign}, {budget / now - 1:.0%} more budget: variance cut",

@@ -17,7 +17,6 @@ from experiments.scenario.models import Scenario
 from experiments.scenario.problems import suggestion
 
 HOW = "format, device, publisher or time:N"
-DEVICES = ("desktop", "mobile", "tablet", "tv")
 MOST_FLIGHTS = 100
 
 
@@ -61,12 +60,14 @@ def split_campaign(base: Scenario, name: str, how: str) -> tuple[Scenario, list[
 
 def _channels(base: Scenario, name: str, how: str, said: str) -> dict[str, dict[str, Any]]:
     target = base.campaigns[name].target
+    slots = [slot for publisher in base.publishers.values() for slot in publisher.slots.values()]
     found: list[str]
     if how == "format":
-        sold = {slot.format for publisher in base.publishers.values() for slot in publisher.slots.values()}
-        found, field = [value for value in target.formats or sorted(sold) if value in sold], "formats"
+        formats = {slot.format for slot in slots}
+        found, field = [value for value in target.formats or sorted(formats) if value in formats], "formats"
     elif how == "device":
-        found, field = [*target.devices] or [*DEVICES], "devices"
+        devices = {device for slot in slots for device in slot.devices}
+        found, field = [value for value in target.devices or sorted(devices) if value in devices], "devices"
     elif how == "publisher":
         found, field = [*target.publishers] or [*base.publishers], "publishers"
     else:
