@@ -17,8 +17,8 @@ from experiments.errors import RunError, StudyError
 from experiments.report.plots import style
 from experiments.results.run_directory import RunDirectory
 from experiments.results.tables import build_tables, read_parquet, schema_of
+from tests.command_line import bidlab
 from tests.experiments import synthetic_run
-from tests.experiments.command_line import bidlab
 
 SCENARIO = "name: synthetic\nseed: {seed}\ntraffic:\n  requests_per_day: {requests}\n"
 
@@ -137,11 +137,11 @@ def test_the_command_on_a_sweep(tmp_path: Path) -> None:
     """Its rows agree with the table of the sweep, and pairing cuts the variance of spend."""
     small = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500", "--seeds", "3"]
     vary = ["--vary", "campaigns.buyers.budget.total=0.5,0.6"]
-    swept = bidlab("sweep", "learning", *small, *vary, "--out", str(tmp_path), "--json")
-    assert swept.returncode == 0, swept.stderr
+    swept = bidlab(tmp_path, "sweep", "learning", *small, *vary, "--out", str(tmp_path), "--json")
+    assert swept.code == 0, swept.stderr
     folder = json.loads(swept.stdout)["sweep"]
-    done = bidlab("compare", folder, "--out", str(tmp_path / "studies"), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "compare", folder, "--out", str(tmp_path / "studies"), "--json")
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     assert len(told["seeds"]) == 3
     study = Path(told["study"])

@@ -15,7 +15,7 @@ from experiments.romi.points import collect
 from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario
 from experiments.sweep.engine import compute
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -77,11 +77,11 @@ def test_goals_and_bounds_that_cannot_be_met_are_refused(shared_out: tuple[Scena
 def test_the_command(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
     command = ["allocate", "learning", *small, "--points", "4", "--seeds", "2"]
-    done = bidlab(*command, "--fresh", "2", "--out", str(tmp_path), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, "--fresh", "2", "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     folder = Path(json.loads(done.stdout)["study"])
     assert read_parquet(folder / "allocation.parquet").schema.equals(schema_of("allocation"))
     assert load(folder / "scenario.yaml").campaigns.keys() == load("learning").campaigns.keys()
-    refused = bidlab(*command, "--bound", "buyers=2")
-    assert refused.returncode == 1
+    refused = bidlab(tmp_path, *command, "--bound", "buyers=2")
+    assert refused.code == 1
     assert refused.stderr.startswith("bidlab: --bound buyers=2: is not campaign=low:high")

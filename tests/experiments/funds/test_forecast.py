@@ -17,7 +17,7 @@ from experiments.romi.question import BUDGET, ask
 from experiments.run import run_scenario
 from experiments.scenario.loader import load
 from experiments.sweep.engine import compute
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -79,8 +79,8 @@ def test_plan_run_and_bill_with_their_differences(tmp_path: Path) -> None:
     told = {row["campaign_id"]: row["explanation"] for row in reconcile(renamed, run)}
     assert told["new"] == "planned, but not in the run"
     assert told["buyers"] == "ran, but is not in the plan"
-    done = bidlab("reconcile", "learning", str(tmp_path / "run"), "--out", str(tmp_path / "r"), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "reconcile", "learning", str(tmp_path / "run"), "--out", str(tmp_path / "r"), "--json")
+    assert done.code == 0, done.stderr
     assert len(json.loads(done.stdout)) == 2
     assert read_parquet(tmp_path / "r" / "reconciliation.parquet").schema.equals(schema_of("reconciliation"))
     with pytest.raises(RunError, match="not the folder of a whole run"):
@@ -90,8 +90,8 @@ def test_plan_run_and_bill_with_their_differences(tmp_path: Path) -> None:
 def test_the_forecast_command(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
     command = ["forecast", "learning", "--campaign", "awareness", "--vary", "caps.0.limit=1,3", "--seeds", "2"]
-    done = bidlab(*command, *small, "--out", str(tmp_path), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, *small, "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     folder = Path(json.loads(done.stdout)["study"])
     assert read_parquet(folder / "forecast.parquet").schema.equals(schema_of("forecast"))
     assert (folder / "forecast.png").stat().st_size > 10_000

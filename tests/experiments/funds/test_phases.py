@@ -16,7 +16,7 @@ from experiments.results.tables import read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.sweep.cell import Cell, Outcome
 from experiments.sweep.engine import compute
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -118,9 +118,9 @@ def test_phases_that_cannot_be_are_told() -> None:
 def test_the_commands(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
     done = bidlab(
-        "phases", "learning", "--campaign", "buyers", *small, "--seeds", "2", "--out", str(tmp_path), "--json"
+        tmp_path, "phases", "learning", "--campaign", "buyers", *small, "--seeds", "2", "--out", str(tmp_path), "--json"
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     folder = Path(told["study"])
     table = read_parquet(folder / "phases.parquet")
@@ -130,6 +130,6 @@ def test_the_commands(tmp_path: Path) -> None:
     assert told["phases"][0]["budget"] == pytest.approx(float(np.mean(budgets)))
     assert (folder / "phases.png").stat().st_size > 10_000
     split = ["--campaign", "buyers", "--split", "buyers=time:2", "--points", "4", "--seeds", "2", "--fresh", "2"]
-    done = bidlab("allocate", "learning", *small, *split, "--out", str(tmp_path), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "allocate", "learning", *small, *split, "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     assert json.loads(done.stdout)["budgets"].keys() == {"buyers-1", "buyers-2"}

@@ -18,7 +18,7 @@ from experiments.results.tables import build_table, read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import Setting, make_ready
 from experiments.sweep.groups import TIERS
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -78,8 +78,8 @@ def test_customer_groups_add_up_and_high_ones_are_worth_more(finished: tuple[Set
 
 def test_the_command(tmp_path: Path) -> None:
     command = ["measure", "accounts", "learning", "--set", "days=1"]
-    done = bidlab(*command, "--out", str(tmp_path / "a"), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, "--out", str(tmp_path / "a"), "--json")
+    assert done.code == 0, done.stderr
     assert {"accounts", "customers"} == json.loads(done.stdout).keys()
     for name in ("accounts", "customers"):
         assert read_parquet(tmp_path / "a" / f"{name}.parquet").schema.equals(schema_of(name))

@@ -16,7 +16,7 @@ from experiments.measure.trials import repeat, summarise
 from experiments.results.tables import read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import make_ready
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -109,8 +109,8 @@ def test_what_cannot_be_an_experiment_is_refused() -> None:
 def test_the_command(tmp_path: Path) -> None:
     command = ["measure", "experiment", str(CASE), "--campaign", "tea-time"]
     small = ["--set", "people.count=2000", "--design", "ghost", "--design", "geo", "--repeats", "2"]
-    done = bidlab(*command, *small, "--out", str(tmp_path / "x"), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, *small, "--out", str(tmp_path / "x"), "--json")
+    assert done.code == 0, done.stderr
     assert [row["design"] for row in json.loads(done.stdout)["designs"]] == ["ghost", "geo"]
     assert read_parquet(tmp_path / "x" / "experiments.parquet").schema.equals(schema_of("experiments"))
     assert (tmp_path / "x" / "experiments.png").stat().st_size > 10_000

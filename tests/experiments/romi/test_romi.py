@@ -20,7 +20,7 @@ from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Measured
 from experiments.sweep.engine import compute
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 from tests.experiments.romi.worlds import hill_world, price_at
 
 pytestmark = pytest.mark.slow
@@ -182,8 +182,8 @@ def _without_product() -> Scenario:
 def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     small = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500"]
     command = ["romi", "learning", "--campaign", "buyers", *small, "--budgets", "2,4,6", "--seeds", "2"]
-    done = bidlab(*command, "--out", str(tmp_path), "--json")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     folder = Path(told["study"])
     assert told["current"]["budget"] == 9.0
@@ -193,8 +193,8 @@ def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     page = (folder / "romi.html").read_text()
     assert "default-src 'none'" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    refused = bidlab("romi", "learning", "--campaign", "nobody")
-    assert refused.returncode == 1
+    refused = bidlab(tmp_path, "romi", "learning", "--campaign", "nobody")
+    assert refused.code == 1
     assert refused.stderr.startswith("bidlab: --campaign nobody: no such campaign")
 
 
@@ -217,10 +217,11 @@ def test_groups_add_up_to_the_whole_curve(tmp_path: Path) -> None:
         assert sum(curve.spend for curve in curves) == pytest.approx(points.spend)
         assert sum(curve.gross for curve in curves) == pytest.approx(points.gross)
     done = bidlab(
+        tmp_path,
         *("romi", "learning", "--campaign", "buyers", "--budgets", "3,6", "--seeds", "2", "--by", "segment"),
         *("--set", "traffic.requests_per_day=5000", "--set", "people.count=1000", "--out", str(tmp_path), "--json"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["groups"].keys() == {"coffee-lovers"}
     assert read_parquet(Path(told["study"]) / "romi_groups.parquet").schema.equals(schema_of("romi_groups"))

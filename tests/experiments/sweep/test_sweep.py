@@ -24,7 +24,7 @@ from experiments.sweep.grid import grid, varied
 from experiments.sweep.laboratory import Laboratory, measure
 from experiments.sweep.store import Store
 from experiments.sweep.values import numbers, split_values
-from tests.experiments.command_line import bidlab
+from tests.command_line import bidlab
 
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
 SMALL = ["traffic.requests_per_day=3000", "people.count=500"]
@@ -181,8 +181,8 @@ def test_kill_9_in_the_middle_then_the_same_command_finishes(tmp_path: Path, wor
 def test_the_command_leaves_tables_and_tells_failures(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
     command = ["sweep", "learning", *small, "--vary", f"{BUDGET}=2,-1", "--seeds", "2", "--out", str(tmp_path)]
-    done = bidlab(*command)
-    assert done.returncode == 1
+    done = bidlab(tmp_path, *command)
+    assert done.code == 1
     assert "2 of 4 cells failed" in done.stderr
     assert "Traceback" not in done.stderr
     assert "4 cells: 2 run, 0 kept from before, 2 failed" in done.stdout
