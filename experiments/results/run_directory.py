@@ -150,10 +150,10 @@ def write_pages(run: Run, path: Path, *, new: bool) -> Path:
 
     Tables, manifest and scenario are left alone. Raises RunError when they cannot be written.
     """
-    files = _pages(run.tables, run.manifest)
     try:
         if new:
             path.mkdir(parents=True)
+        files = _pages(run.tables, run.manifest)
         (path / "plots").mkdir(exist_ok=True)
         for name, content in files.items():
             part = path / f"{name}.part"

@@ -53,13 +53,12 @@ def test_the_report_changes_no_table_and_adds_page_and_plots(tmp_path: Path) -> 
     assert len(plots) >= 8
     assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
     write_pages(read_run(bare), bare, new=False)
-    write_pages(read_run(bare), tmp_path / "pages", new=True)
     made = [file.relative_to(full) for file in [*full.glob("*.html"), *full.glob("plots/*.png")]]
     assert len(made) > 4
     for name in made:
-        assert (bare / name).read_bytes() == (full / name).read_bytes() == (tmp_path / "pages" / name).read_bytes()
+        assert (bare / name).read_bytes() == (full / name).read_bytes()
     with pytest.raises(RunError, match="exists already"):
-        write_pages(read_run(bare), tmp_path / "pages", new=True)
+        write_pages(read_run(bare), full, new=True)
 
 
 def test_summary_csv_is_in_currency_units(tmp_path: Path) -> None:
