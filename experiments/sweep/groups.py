@@ -31,7 +31,7 @@ def _worths(world: World, product_ix: int, worths: NDArray[np.int64]) -> None:
 
 def tiers_of(setting: Setting, product_ix: int) -> dict[str, Mask]:
     """bool[people] per tier; one group `all` where every customer is worth the same."""
-    worths = np.zeros(setting.world.people_count, np.int64)
+    worths = np.zeros(len(setting.world.homes), np.int64)
     _worths(setting.world, product_ix, worths)
     if worths.min() == worths.max():
         return {"all": np.ones(len(worths), np.bool_)}
@@ -61,7 +61,7 @@ def masks_of(setting: Setting, by: str) -> dict[str, Mask]:
     found = {}
     for j, name in enumerate(setting.audience.segments):
         word, bit = divmod(j, 64)
-        found[name] = consent & ((setting.audience.rows[:, word] >> np.uint64(bit)) & np.uint64(1) == 1)
+        found[name] = consent & ((setting.audience.rows[: len(consent), word] >> np.uint64(bit)) & np.uint64(1) == 1)
     return found
 
 
