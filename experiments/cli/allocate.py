@@ -29,6 +29,10 @@ def allocate(
         list[str] | None,
         typer.Option("--bound", metavar="CAMPAIGN=LOW:HIGH", help="Least and most a campaign may spend."),
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option("--split", metavar="CAMPAIGN=HOW", help="In parts: format, device, publisher or time:N."),
+    ] = None,
     points: Annotated[int, typer.Option(min=4, help="Budgets tried per campaign.")] = 10,
     seeds: Annotated[int, typer.Option(help="Seeds the curves are measured with.")] = 8,
     fresh: Annotated[int, typer.Option(min=2, help="Fresh seeds the new plan is proved on.")] = 10,
@@ -41,6 +45,7 @@ def allocate(
     from experiments.funds.allocate import allocate as share_out
     from experiments.funds.allocate import planned, proof_cells, prove, questions
     from experiments.funds.allocate_output import figure, in_words, rows_of
+    from experiments.funds.parts import split_all
     from experiments.report.plots import style
     from experiments.results.run_directory import run_path
     from experiments.results.study_folder import command_line, study_json, write_study
@@ -51,8 +56,9 @@ def allocate(
     from experiments.sweep.engine import compute
     from experiments.sweep.store import Store
 
-    base = load(scenario, overrides or [])
-    chosen = campaigns or [name for name, c in base.campaigns.items() if c.product or c.goal.kind == "private"]
+    base, parts = split_all(load(scenario, overrides or []), split or [])
+    named = [part for name in campaigns or [] for part in parts.get(name, [name])]
+    chosen = named or [name for name, c in base.campaigns.items() if c.product or c.goal.kind == "private"]
     if total is None:
         total = sum(base.campaigns[name].budget.total for name in chosen if name in base.campaigns)
     if not (math.isfinite(total) and total > 0):
@@ -83,8 +89,8 @@ def allocate(
             "spend": proof.spend._asdict(),
         },
     }
-    said = {"campaign": campaigns, "total": total, "goal": goal, "target": target, "bound": bounds, "points": points}
-    command = command_line("bidlab allocate", scenario, **said, seeds=seeds, fresh=fresh, set=overrides)
+    said = {"campaign": campaigns, "total": total, "goal": goal, "target": target, "bound": bounds, "split": split}
+    command = command_line("bidlab allocate", scenario, **said, points=points, seeds=seeds, fresh=fresh, set=overrides)
     with style.look():
         png = style.png_of(figure(allocation, proof, base.currency))
     files = {

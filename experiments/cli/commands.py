@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.load import load
     from experiments.cli.market import floors, market, reaction, safety, ways
     from experiments.cli.measure import measure
+    from experiments.cli.phases import phases
     from experiments.cli.replay import replay
+    from experiments.cli.report import report
     from experiments.cli.romi import romi
     from experiments.cli.run import run
     from experiments.cli.serve import serve
@@ -43,8 +45,10 @@ def register(app: typer.Typer) -> None:
     app.command("forecast")(_interruptible(forecast))
     app.command("reconcile")(_interruptible(reconcile))
     app.command("allocate")(_interruptible(allocate))
+    app.command("phases")(_interruptible(phases))
     app.command("sweep")(_interruptible(sweep))
     app.command("compare")(_interruptible(compare))
+    app.command("report")(_interruptible(report))
     app.command("cite")(_interruptible(cite))
     app.command("replay")(_interruptible(replay))
     market.command("ways")(_interruptible(ways))

@@ -26,6 +26,9 @@ def romi(
         str | None,
         typer.Option("--vary", metavar="PATH=VALUES", help="Another setting of the campaign: bid.max=1:2:0.1."),
     ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="GROUPS", help="A curve per group too: customer, place or segment.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Replications, each under its own seed.")] = 10,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Change one setting of the scenario.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -37,6 +40,8 @@ def romi(
     from experiments.results.run_directory import run_path
     from experiments.results.study_folder import command_line
     from experiments.romi.curve import answers, curve_of, in_words
+    from experiments.romi.groups import groups_from, word_for
+    from experiments.romi.groups import in_words as in_group_words
     from experiments.romi.points import collect
     from experiments.romi.question import BUDGET, ask
     from experiments.romi.study import save
@@ -55,18 +60,24 @@ def romi(
             raise StudyError(f"--vary {vary}: is not path=values; write for example bid.max=1:2:0.1")
         values = numbers(f"--vary {lever}=", text)
     question = ask(base, campaign, lever, values, seeds)
-    said = {"campaign": campaign, "budgets": budgets, "vary": vary, "seeds": seeds, "set": overrides}
+    if by is not None:
+        question = question._replace(by=word_for(base, campaign, by))
+    said = {"campaign": campaign, "budgets": budgets, "vary": vary, "by": by, "seeds": seeds, "set": overrides}
     command = command_line("bidlab romi", scenario, **said)
     with cells_bar("romi", workers) as (on_cell, check):
         cells = question.cells()
         outcomes = compute(cells, store=Store(out / "cells"), workers=workers, on_cell=on_cell, check=check)
     curve = curve_of(collect(question, outcomes))
-    folder = save(curve, run_path(out, f"romi-{base.name}-{campaign}", datetime.now()), command)
+    groups = None if by is None else groups_from(question, outcomes)
+    folder = save(curve, run_path(out, f"romi-{base.name}-{campaign}", datetime.now()), command, groups)
+    told = {} if groups is None else {"groups": {name: answers(of_group) for name, of_group in groups.curves.items()}}
     if as_json:
-        print(json.dumps({"study": str(folder), **answers(curve)}, indent=2))
+        print(json.dumps({"study": str(folder), **answers(curve), **told}, indent=2))
         return
     _show(curve)
     print("\n".join(in_words(curve, lambda amount: words.money(amount, base.currency))))
+    if groups is not None:
+        print("\n".join(in_group_words(groups.curves, lambda amount: words.money(amount, base.currency))))
     print(f"page: {folder / 'romi.html'}")
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from experiments.contest.contestants import BASELINE, CONTESTANTS
 from experiments.report.plots import style
@@ -52,7 +52,7 @@ def _score(own: dict[int, float], base: dict[int, float], spent: Sequence[float]
     count = len(differences)
     half = float("nan")
     if count > 1:
-        half = float(stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count))
+        half = float(special.stdtrit(count - 1, 0.975) * differences.std(ddof=1) / np.sqrt(count))
     return Score(float(np.mean(list(own.values()))), float(differences.mean()), half, float(np.mean(spent)))
 
 

@@ -9,19 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from bidder.core.codes import FORMATS
-from exchange_sim.people import person_key, purchase_value_nanos
-from exchange_sim.world import DEVICES, World
+from exchange_sim.world import DEVICES
 from experiments.audience.exposed import exposed
 from experiments.ledger import Ledger
 from experiments.setting import Setting
+from experiments.sweep.groups import margin_of, tiers_of
 
 Numbers = NDArray[np.int64]
-TIERS = (("low", 0.0, 0.2), ("middle", 0.2, 0.8), ("high", 0.8, 1.0))
-"""Customer groups by what a purchase of theirs is worth: name, and the shares of people between which they lie."""
 
 
 def accounts_of(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:
@@ -29,7 +26,7 @@ def accounts_of(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:
     more, shown = exposed(setting, ledger), ledger.exposures
     cost = shown["price_nanos"] + more.data_nanos
     caused, credited = _labels(setting, ledger), _last_touches(setting, ledger)
-    margins = np.array([_margin(setting, c) for c in range(len(setting.plans))])
+    margins = np.array([margin_of(setting, c) for c in range(len(setting.plans))])
     slots = setting.world.slots
     campaigns = [plan.campaign_id for plan in setting.plans]
     groups: list[tuple[str, Sequence[str], NDArray[Any]]] = [
@@ -90,11 +87,6 @@ def _account(
     }
 
 
-def _margin(setting: Setting, campaign_ix: int) -> float:
-    product = setting.plans[campaign_ix].product
-    return setting.scenario.products[product].margin if product else 1.0
-
-
 def _labels(setting: Setting, ledger: Ledger) -> tuple[Numbers, Numbers]:
     """Per exposure: purchases it caused, and their value. Private values are worth what was won."""
     shown = ledger.exposures
@@ -125,28 +117,15 @@ def _last_touches(setting: Setting, ledger: Ledger) -> tuple[Numbers, Numbers]:
     return counts, value
 
 
-@njit(cache=True)
-def _worths(world: World, product_ix: int, worths: Numbers) -> None:
-    for p in range(worths.shape[0]):
-        worths[p] = purchase_value_nanos(world, product_ix, person_key(world.seed_key, p))
-
-
 def customers_of(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:
     """Rows of the table `customers`: per product and value tier what customers bought, cost and earned."""
     rows = []
     cost = ledger.exposures["price_nanos"] + exposed(setting, ledger).data_nanos
     about = setting.world.campaign_products[ledger.exposures["campaign_ix"]]
     for g, (product_id, product) in enumerate(setting.scenario.products.items()):
-        worths = np.zeros(len(setting.world.homes), np.int64)
-        _worths(setting.world, g, worths)
-        # Equal worths are told apart by number, so that tiers have their size whatever the spread.
-        rank = np.empty(len(worths), np.int64)
-        rank[np.argsort(worths, kind="stable")] = np.arange(len(worths))
         bought = ledger.purchases[ledger.purchases["product_ix"] == g]
         seen = about == g
-        # Where every customer is worth the same there is nothing to tell them apart by.
-        for name, low, high in TIERS if worths.min() < worths.max() else (("all", 0.0, 1.0),):
-            tier = (rank >= int(low * len(worths))) & (rank < int(high * len(worths)))
+        for name, tier in tiers_of(setting, g).items():
             theirs = bought[tier[bought["person_ix"]]]
             caused = theirs[theirs["caused_by_ix"] >= 0]
             total, added = int(theirs["value_nanos"].sum()), int(caused["value_nanos"].sum())

@@ -99,7 +99,7 @@ def _persons(
 
 
 def _welch(treated: Array, control: Array) -> tuple[float | None, float | None, float | None]:
-    from scipy import stats
+    from scipy import special
 
     n, m = len(treated), len(control)
     if n < 2 or m < 2:
@@ -109,7 +109,7 @@ def _welch(treated: Array, control: Array) -> tuple[float | None, float | None, 
     if a + b == 0.0:
         return lift, None, None
     freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))
-    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(a + b) * n
+    half = float(special.stdtrit(freedom, 0.975)) * math.sqrt(a + b) * n
     return lift, lift - half, lift + half
 
 
@@ -128,7 +128,7 @@ def _places(setting: Setting, bought: NDArray[np.void]) -> tuple[tuple[Array, Ar
 def _ratio_interval(
     treated: tuple[Array, Array], control: tuple[Array, Array], scale: float
 ) -> tuple[float | None, float | None, float | None]:
-    from scipy import stats
+    from scipy import special
 
     def rate(arm: tuple[Array, Array]) -> tuple[float, float]:
         purchases, people = arm
@@ -140,6 +140,6 @@ def _ratio_interval(
     if len(treated[0]) < 2 or len(control[0]) < 2:
         return None, None, None
     (t, t_var), (c, c_var) = rate(treated), rate(control)
-    half = float(stats.t.ppf(0.975, len(treated[0]) + len(control[0]) - 2)) * math.sqrt(t_var + c_var) * scale
+    half = float(special.stdtrit(len(treated[0]) + len(control[0]) - 2, 0.975)) * math.sqrt(t_var + c_var) * scale
     lift = (t - c) * scale
     return lift, lift - half, lift + half

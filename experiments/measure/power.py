@@ -38,10 +38,10 @@ def smallest_lift(base_rate: float, people: int, power: float = 0.8, level: floa
 
 
 def _size(p1: float, p2: float, power: float, level: float) -> float:
-    from scipy import stats
+    from scipy import special
 
     mean = (p1 + p2) / 2.0
-    z_level, z_power = float(stats.norm.ppf(1.0 - level / 2.0)), float(stats.norm.ppf(power))
+    z_level, z_power = float(special.ndtri(1.0 - level / 2.0)), float(special.ndtri(power))
     return (z_level + z_power) ** 2 * 2.0 * mean * (1.0 - mean) / (p2 - p1) ** 2
 
 

@@ -123,22 +123,45 @@ class RunDirectory:
         self._put("scenario.yaml", scenario_yaml.encode())
         self._put("summary.csv", summary_csv(tables["campaigns"], manifest.currency).encode())
         if report:
-            from experiments.report import build_report  # matplotlib and jinja2 are slow to import
-            from experiments.report.sellers import write_sellers_page
-
-            page = build_report(tables, title=manifest.title, currency=manifest.currency, manifest=manifest)
             (self._partial / "plots").mkdir()
-            for name, png in page.plots.items():
-                self._put(f"plots/{name}.png", png)
-            self._put("report.html", page.html.encode())
-            sellers = write_sellers_page(tables, title=manifest.title or manifest.name, currency=manifest.currency)
-            self._put("sellers.html", sellers.encode())
+            for name, content in _pages(tables, manifest).items():
+                self._put(name, content)
         self._put("manifest.json", (json.dumps(manifest.as_dict(), indent=2, ensure_ascii=False) + "\n").encode())
         for file in self._partial.rglob("*"):
             _sync(file)
 
     def _put(self, name: str, content: bytes) -> None:
         (self._partial / name).write_bytes(content)
+
+
+def _pages(tables: Tables, manifest: Manifest) -> dict[str, bytes]:
+    """The report, the sellers' page and the plots, by file name."""
+    from experiments.report import build_report  # matplotlib and jinja2 are slow to import
+    from experiments.report.sellers import write_sellers_page
+
+    page = build_report(tables, title=manifest.title, currency=manifest.currency, manifest=manifest)
+    sellers = write_sellers_page(tables, title=manifest.title or manifest.name, currency=manifest.currency)
+    files = {f"plots/{name}.png": png for name, png in page.plots.items()}
+    return {**files, "report.html": page.html.encode(), "sellers.html": sellers.encode()}
+
+
+def write_pages(run: Run, path: Path, *, new: bool) -> Path:
+    """Make the pages and plots of a finished run again, in its own folder or in a *new* one; returns the folder.
+
+    Tables, manifest and scenario are left alone. Raises RunError when they cannot be written.
+    """
+    try:
+        if new:
+            path.mkdir(parents=True)
+        files = _pages(run.tables, run.manifest)
+        (path / "plots").mkdir(exist_ok=True)
+        for name, content in files.items():
+            part = path / f"{name}.part"
+            part.write_bytes(content)
+            part.replace(path / name)
+    except OSError as error:
+        raise _run_error(path, error, error.errno) from None
+    return path
 
 
 def read_run(path: Path) -> Run:

@@ -124,6 +124,25 @@ STUDIES: dict[str, Table] = {
             Column("aicc", F64, "", "Akaike's criterion, corrected for few points; null with too few"),
         ),
     ),
+    "romi_groups": Table(
+        "a value of the setting for a group of people",
+        (
+            _CAMPAIGN,
+            _SETTING,
+            Column("by", ID, "", "customer (tiers by what a purchase is worth), place, or segment (these overlap)"),
+            Column("group", ID, "", "name of the group; customer: low, middle, high, or all when worth the same"),
+            Column("persons", F64, "persons", "people in it, mean over seeds"),
+            Column("value", F64, "", "value of the setting (budgets: currency)"),
+            Column("current", BOOL, "", "whether it is the scenario's own value"),
+            *_band("spend", _MONEY, "mean cost of showing the group the campaign's ads"),
+            *_band("incremental_value", _MONEY, "mean value the group brings with the campaign less without it"),
+            *_band("profit", _MONEY, "mean incremental value times margin, less spend"),
+            *_band("romi", "", "(incremental value * margin - spend) / spend; null without spend"),
+            *_band(
+                "marginal_romi", "", "the same of what the step from the value before added; null without more spend"
+            ),
+        ),
+    ),
     "attribution": Table(
         "a channel under a rule",
         (
@@ -217,6 +236,20 @@ STUDIES: dict[str, Table] = {
             Column("marginal_romi_after", F64, "", "ROMI of one more unit; null without spend"),
         ),
     ),
+    "phases": Table(
+        "a phase of a campaign under a seed",
+        (
+            _CAMPAIGN,
+            Column("seed", I64, "", "seed"),
+            Column("phase", I64, "", "number of the phase, from 1"),
+            Column("end_h", F64, "h", "its end, since the scenario's start"),
+            Column("budget", F64, _MONEY, "money it was given; 0: nothing had come in, and it did not take place"),
+            Column("spend", F64, _MONEY, "what it paid, media and bought data"),
+            Column("truth_gross", F64, _MONEY, "value times margin of purchases within it that phases so far caused"),
+            Column("credited_gross", F64, _MONEY, "the same of purchases last touch credits to phases so far"),
+            Column("truth_cash", F64, _MONEY, "truth_gross less spend, of the phases so far"),
+        ),
+    ),
     "comparison": Table(
         "a measure of a campaign on a side",
         (
@@ -283,6 +316,8 @@ STUDIES_NULLABLE = frozenset(
         *(("romi_curve", f"{band}{end}") for band in _BANDS for end in ("_low", "_high")),
         *(("romi_curve", name) for name in ("romi", "marginal_romi", "iroas", "credited_roas")),
         *(("romi_curve", name) for name in ("cpa", "true_cpa", "cpm", "frequency")),
+        *(("romi_groups", f"{band}{end}") for band in _BANDS[:5] for end in ("_low", "_high")),
+        *(("romi_groups", name) for name in ("romi", "marginal_romi")),
         ("romi_fits", "standard_error"),
         ("romi_fits", "aicc"),
         *(("forecast", name) for name in ("mean", "low", "high")),

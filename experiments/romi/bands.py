@@ -30,9 +30,9 @@ UNKNOWN = Band(None, None, None)
 
 @cache
 def _t(count: int) -> float:
-    from scipy import stats
+    from scipy import special  # scipy.stats takes a second to import
 
-    return float(stats.t.ppf(0.5 + LEVEL / 2.0, count - 1))
+    return float(special.stdtrit(count - 1, 0.5 + LEVEL / 2.0))
 
 
 def standard_error(samples: NDArray[np.float64]) -> float:

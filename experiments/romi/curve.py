@@ -145,7 +145,7 @@ def fits_of(points: Points) -> list[Fit]:
     left_out: dict[str, list[tuple[float, ...]]] = {fit.family: [] for fit in fits}
     for s in range(count):
         keep = np.arange(count) != s
-        for fit in fit_all(spend[:, keep].mean(axis=1), value[:, keep].mean(axis=1), errors):
+        for fit in fit_all(spend[:, keep].mean(axis=1), value[:, keep].mean(axis=1), errors, fits):
             left_out.setdefault(fit.family, []).append(fit.parameters)
     return [fit._replace(errors=_jackknife(left_out[fit.family], len(fit.parameters))) for fit in fits]
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+LOWEST_LOG = math.log(1e-9)
+"""Of a parameter, spend and value scaled to 1."""
 
 
 class Family(NamedTuple):
@@ -89,11 +91,11 @@ class Fit(NamedTuple):
         return FAMILIES[self.family].slope(np.asarray(s, np.float64), *self.parameters)
 
 
-def fit_all(spend: Array, value: Array, errors: Array) -> list[Fit]:
+def fit_all(spend: Array, value: Array, errors: Array, near: Sequence[Fit] = ()) -> list[Fit]:
     """Every family that has fewer parameters than there are points, best first.
 
     *errors* are standard errors of *value* (all 0: equal weights). Points without spend say nothing and are left out;
-    the list is empty when no value is above 0.
+    the list is empty when no value is above 0. *near*: fits to nearly the same points, from which to start.
     """
     keep = spend > 0
     s, v, e = spend[keep], value[keep], errors[keep]
@@ -101,39 +103,48 @@ def fit_all(spend: Array, value: Array, errors: Array) -> list[Fit]:
         return []
     # A point measured without any noise must not outweigh all others.
     weights = np.maximum(e, 1e-3 * float(v.max()))
-    fits = [fit for name in FAMILIES if len(FAMILIES[name].names) < len(s) and (fit := _fit(name, s, v, weights))]
+    starts = {fit.family: [fit.parameters] for fit in near}
+    fits = [
+        fit
+        for name in FAMILIES
+        if len(FAMILIES[name].names) < len(s) and (fit := _fit(name, s, v, weights, starts.get(name, [])))
+    ]
     return sorted(fits, key=lambda fit: fit.aicc)
 
 
-def _fit(name: str, s: Array, v: Array, weights: Array) -> Fit | None:
+def _fit(name: str, s: Array, v: Array, weights: Array, near: Sequence[tuple[float, ...]]) -> Fit | None:
+    """Levenberg and Marquardt in the logarithms of the parameters (all are above 0), spend and value scaled to 1."""
     from scipy import optimize
 
     family = FAMILIES[name]
     top, far = float(v.max()), float(s.max())
+    highest = np.log([1e6] * (len(family.names) - 1) + [20.0 if name != "negexp" else 1e6])
+    x, y, w = s / far, v / top, weights / top
+
+    def parameters_of(logs: Array) -> Array:
+        return np.exp(np.clip(logs, LOWEST_LOG, highest))
+
+    def off(logs: Array) -> Array:
+        return (family.formula(x, *parameters_of(logs)) - y) / w
+
     best = None
-    for first in _starts(name):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of a covariance that cannot be told: it becomes NaN below
-                found, covariance = optimize.curve_fit(
-                    lambda x, *p: family.formula(x, *p),
-                    s / far,
-                    v / top,
-                    p0=first,
-                    sigma=weights / top,
-                    bounds=([1e-9] * len(first), [1e6] * (len(first) - 1) + [20.0 if name != "negexp" else 1e6]),
-                    max_nfev=300,
-                )
-        except (RuntimeError, ValueError):
-            continue
-        left = float(np.sum(((family.formula(s / far, *found) - v / top) / (weights / top)) ** 2))
-        if best is None or left < best[0]:
-            best = (left, found, np.sqrt(np.diag(covariance)))
+    for first in [tuple(np.divide(p, _scale(name, top, far, np.array(p)))) for p in near] or _starts(name):
+        guess = np.clip(np.log(np.maximum(first, 1e-300)), LOWEST_LOG, highest)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a covariance that cannot be told: it becomes NaN below
+            logs, covariance, *_ = optimize.leastsq(off, guess, full_output=True, maxfev=1000)
+        left = float(np.sum(off(logs) ** 2))
+        if math.isfinite(left) and (best is None or left < best[0]):
+            best = (left, parameters_of(logs), covariance)
     if best is None:
         return None
-    scale = _scale(name, top, far, best[1])
-    parameters = tuple(float(p * c) for p, c in zip(best[1], scale, strict=True))
-    errors = tuple(float(p * c) if math.isfinite(p) else math.nan for p, c in zip(best[2], scale, strict=True))
+    left, found, covariance = best
+    spread = np.full(len(found), math.nan)
+    if covariance is not None:
+        spread = found * np.sqrt(np.diag(covariance) * left / (len(s) - len(found)))
+    scale = _scale(name, top, far, found)
+    parameters = tuple(float(p * c) for p, c in zip(found, scale, strict=True))
+    errors = tuple(float(p * c) if math.isfinite(p) else math.nan for p, c in zip(spread, scale, strict=True))
     return _judged(name, parameters, errors, s, v, weights)
 
 

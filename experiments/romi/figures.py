@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from experiments.report.plots import style
@@ -98,7 +97,7 @@ def _returns(axes: Axes, curve: Curve) -> None:
         low, high = min(float(seen.min()), -0.2), max(float(np.quantile(seen, 0.97)), 0.2)
         axes.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low))
     axes.set(title="Return on marketing investment", xlabel=f"spend ({currency})", ylabel="ROMI")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:,.0f} %".replace("-", "−")))
+    axes.yaxis.set_major_formatter(style.percent_ticks())
     axes.set_ylabel("return per unit spent (0 % = break-even)")
     axes.set_xlim(left=0)
 

@@ -27,6 +27,8 @@ class Question(NamedTuple):
     """Rising; the current one is among them."""
     current: float
     seeds: tuple[int, ...]
+    by: str = ""
+    """Groups of people to tell apart, as cells call them; empty: none."""
 
     def scenarios(self) -> list[Scenario]:
         """The scenario at each value, under the base's own seed; raises `ScenarioError` for a value it refuses."""
@@ -38,7 +40,7 @@ class Question(NamedTuple):
         """Per seed: the campaign switched off, then each value."""
         scenarios = self.scenarios()
         return [
-            Cell(scenario.model_copy(update={"seed": seed}), off)
+            Cell(scenario.model_copy(update={"seed": seed}), off, self.by)
             for seed in self.seeds
             for scenario, off in [(self.base, (self.campaign_id,)), *((scenario, ()) for scenario in scenarios)]
         ]

@@ -27,6 +27,8 @@ class Cell(NamedTuple):
     scenario: Scenario
     off: tuple[str, ...] = ()
     """Campaigns that never bid, sorted."""
+    by: str = ""
+    """Groups of people to tell apart (`experiments.sweep.groups`); empty: none."""
 
 
 class Measured(NamedTuple):
@@ -37,6 +39,8 @@ class Measured(NamedTuple):
     """Rows of the table `campaigns` of the data dictionary."""
     products: list[dict[str, Any]]
     """product_id, margin, purchases, value_nanos, organic_purchases, organic_value_nanos, credited_value_nanos."""
+    groups: list[dict[str, Any]] = []  # noqa: RUF012  a NamedTuple's default is never changed
+    """Rows of `experiments.sweep.groups.groups_of`, when the cell asks for them."""
 
     def campaign(self, campaign_id: str) -> dict[str, Any]:
         """The row of one campaign; raises KeyError when there is none."""
@@ -72,7 +76,7 @@ def source_version() -> str:
 
 def cell_id(cell: Cell) -> str:
     """Name of a cell: SHA-256 (32 hex digits) of the resolved scenario, what is off, and the source."""
-    text = json.dumps([scenario_hash(cell.scenario), sorted(cell.off), source_version()])
+    text = json.dumps([scenario_hash(cell.scenario), sorted(cell.off), cell.by, source_version()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

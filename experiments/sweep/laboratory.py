@@ -11,12 +11,14 @@ import numpy as np
 from bidder.core.book import Book
 from experiments.accounting import campaign_columns
 from experiments.audience.exposed import exposed
+from experiments.compile_selling import fresh_selling
 from experiments.errors import BidlabError
 from experiments.ledger import Ledger
 from experiments.results.tables import build_table
 from experiments.run import DRIVERS
 from experiments.setting import Setting, make_ready
 from experiments.sweep.cell import Cell, Failure, Measured, Outcome, market_key
+from experiments.sweep.groups import groups_of
 
 
 class Laboratory:
@@ -31,7 +33,7 @@ class Laboratory:
     def run(self, cell: Cell) -> Outcome:
         """What comes of *cell*; what goes wrong inside becomes a `Failure`, so that the others can go on."""
         try:
-            return measure(*self.drive(cell))
+            return measure(*self.drive(cell), cell.by)
         except Exception as error:
             kind = "mistake" if isinstance(error, BidlabError) else type(error).__name__
             return Failure(kind, str(error) or type(error).__name__)
@@ -50,7 +52,10 @@ class Laboratory:
             self._setting = None  # two markets of fifty million people need not fit into memory at once
             self._setting, self._key = make_ready(cell.scenario), key
         else:
-            self._setting.world.stock.fill(0.0)
+            world = self._setting.world
+            world.stock.fill(0.0)
+            # What deals have delivered and sellers have learned belongs to the last cell.
+            self._setting = replace(self._setting, world=world._replace(selling=fresh_selling(world.selling)))
         return with_campaigns(self._setting, cell)
 
 
@@ -64,12 +69,13 @@ def with_campaigns(setting: Setting, cell: Cell) -> Setting:
     return replace(setting, scenario=cell.scenario, plans=plans)
 
 
-def measure(setting: Setting, ledger: Ledger, book: Book) -> Measured:
-    """The figures of a run that a study needs."""
+def measure(setting: Setting, ledger: Ledger, book: Book, by: str = "") -> Measured:
+    """The figures of a run that a study needs; *by*: for groups of people too."""
     names = [plan.campaign_id for plan in setting.plans]
     columns = campaign_columns(setting, ledger, book, names, exposed(setting, ledger))
     rows = build_table("campaigns", columns).to_pylist()
-    return Measured(ledger.auctions, rows, _products(setting, ledger))
+    groups = groups_of(setting, ledger, by) if by else []
+    return Measured(ledger.auctions, rows, _products(setting, ledger), groups)
 
 
 def _products(setting: Setting, ledger: Ledger) -> list[dict[str, Any]]:

@@ -130,6 +130,11 @@ def shares(axes: Axes, which: str = "y", bins: int = 5) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
+def percent_ticks() -> FuncFormatter:
+    """Shares above and below nothing, as signed per cent."""
+    return FuncFormatter(lambda value, _: f"{100 * value:,.0f} %".replace("-", "\u2212"))
+
+
 def time_axis(axes: Axes, days: float) -> None:
     """An x axis in days (hours for a scenario of two days or less); data are hours."""
     unit, hours = ("day", 24.0) if days > 2 else ("hour", 1.0)

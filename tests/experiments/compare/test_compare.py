@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ from experiments.errors import RunError, StudyError
 from experiments.report.plots import style
 from experiments.results.run_directory import RunDirectory
 from experiments.results.tables import build_tables, read_parquet, schema_of
+from tests.command_line import bidlab
 from tests.experiments import synthetic_run
 
 SCENARIO = "name: synthetic\nseed: {seed}\ntraffic:\n  requests_per_day: {requests}\n"
@@ -137,17 +135,13 @@ def test_what_cannot_be_paired_is_told(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_command_on_a_sweep(tmp_path: Path) -> None:
     """Its rows agree with the table of the sweep, and pairing cuts the variance of spend."""
-    bidlab = [sys.executable, "-m", "experiments.cli"]
     small = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500", "--seeds", "3"]
     vary = ["--vary", "campaigns.buyers.budget.total=0.5,0.6"]
-    swept = subprocess.run(
-        [*bidlab, "sweep", "learning", *small, *vary, "--out", str(tmp_path), "--json"], capture_output=True, text=True
-    )
-    assert swept.returncode == 0, swept.stderr
+    swept = bidlab(tmp_path, "sweep", "learning", *small, *vary, "--out", str(tmp_path), "--json")
+    assert swept.code == 0, swept.stderr
     folder = json.loads(swept.stdout)["sweep"]
-    command = [*bidlab, "compare", folder, "--out", str(tmp_path / "studies")]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "compare", folder, "--out", str(tmp_path / "studies"), "--json")
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     assert len(told["seeds"]) == 3
     study = Path(told["study"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from experiments.romi.points import collect
 from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario
 from experiments.sweep.engine import compute
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -77,12 +76,12 @@ def test_goals_and_bounds_that_cannot_be_met_are_refused(shared_out: tuple[Scena
 
 def test_the_command(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
-    command = [sys.executable, "-m", "experiments.cli", "allocate", "learning", *small, "--points", "4", "--seeds", "2"]
-    done = subprocess.run([*command, "--fresh", "2", "--out", str(tmp_path), "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    command = ["allocate", "learning", *small, "--points", "4", "--seeds", "2"]
+    done = bidlab(tmp_path, *command, "--fresh", "2", "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     folder = Path(json.loads(done.stdout)["study"])
     assert read_parquet(folder / "allocation.parquet").schema.equals(schema_of("allocation"))
     assert load(folder / "scenario.yaml").campaigns.keys() == load("learning").campaigns.keys()
-    refused = subprocess.run([*command, "--bound", "buyers=2"], capture_output=True, text=True)
-    assert refused.returncode == 1
+    refused = bidlab(tmp_path, *command, "--bound", "buyers=2")
+    assert refused.code == 1
     assert refused.stderr.startswith("bidlab: --bound buyers=2: is not campaign=low:high")

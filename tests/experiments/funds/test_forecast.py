@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +17,10 @@ from experiments.romi.question import BUDGET, ask
 from experiments.run import run_scenario
 from experiments.scenario.loader import load
 from experiments.sweep.engine import compute
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
-BIDLAB = [sys.executable, "-m", "experiments.cli"]
 SMALL = ["traffic.requests_per_day=12000", "people.count=1500"]
 
 
@@ -81,12 +79,8 @@ def test_plan_run_and_bill_with_their_differences(tmp_path: Path) -> None:
     told = {row["campaign_id"]: row["explanation"] for row in reconcile(renamed, run)}
     assert told["new"] == "planned, but not in the run"
     assert told["buyers"] == "ran, but is not in the plan"
-    done = subprocess.run(
-        [*BIDLAB, "reconcile", "learning", str(tmp_path / "run"), "--out", str(tmp_path / "r"), "--json"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "reconcile", "learning", str(tmp_path / "run"), "--out", str(tmp_path / "r"), "--json")
+    assert done.code == 0, done.stderr
     assert len(json.loads(done.stdout)) == 2
     assert read_parquet(tmp_path / "r" / "reconciliation.parquet").schema.equals(schema_of("reconciliation"))
     with pytest.raises(RunError, match="not the folder of a whole run"):
@@ -95,9 +89,9 @@ def test_plan_run_and_bill_with_their_differences(tmp_path: Path) -> None:
 
 def test_the_forecast_command(tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
-    command = [*BIDLAB, "forecast", "learning", "--campaign", "awareness", "--vary", "caps.0.limit=1,3", "--seeds", "2"]
-    done = subprocess.run([*command, *small, "--out", str(tmp_path), "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    command = ["forecast", "learning", "--campaign", "awareness", "--vary", "caps.0.limit=1,3", "--seeds", "2"]
+    done = bidlab(tmp_path, *command, *small, "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     folder = Path(json.loads(done.stdout)["study"])
     assert read_parquet(folder / "forecast.parquet").schema.equals(schema_of("forecast"))
     assert (folder / "forecast.png").stat().st_size > 10_000

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,10 +13,12 @@ from experiments.accounting import campaign_columns
 from experiments.audience.exposed import exposed
 from experiments.drivers.batch import run_batch
 from experiments.ledger import Ledger
-from experiments.measure.accounts import TIERS, accounts_of, customers_of
+from experiments.measure.accounts import accounts_of, customers_of
 from experiments.results.tables import build_table, read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import Setting, make_ready
+from experiments.sweep.groups import TIERS
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -77,9 +77,9 @@ def test_customer_groups_add_up_and_high_ones_are_worth_more(finished: tuple[Set
 
 
 def test_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "experiments.cli", "measure", "accounts", "learning", "--set", "days=1"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "a"), "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    command = ["measure", "accounts", "learning", "--set", "days=1"]
+    done = bidlab(tmp_path, *command, "--out", str(tmp_path / "a"), "--json")
+    assert done.code == 0, done.stderr
     assert {"accounts", "customers"} == json.loads(done.stdout).keys()
     for name in ("accounts", "customers"):
         assert read_parquet(tmp_path / "a" / f"{name}.parquet").schema.equals(schema_of(name))

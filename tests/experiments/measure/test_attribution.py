@@ -7,8 +7,6 @@ import gzip
 import itertools
 import json
 import math
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from experiments.measure.power import people_per_arm, smallest_lift
 from experiments.measure.run_paths import paths_of_run
 from experiments.scenario.loader import load
 from experiments.setting import make_ready
+from tests.command_line import bidlab
 
 SMALL_CSV = """path,total_conversions,total_conversion_value,total_null
 a > b > c,3,30,1
@@ -173,13 +172,10 @@ def test_the_textbook_s_sample_size() -> None:
 
 
 @pytest.mark.slow
-def test_the_commands() -> None:
-    bidlab = [sys.executable, "-m", "experiments.cli", "measure"]
-    done = subprocess.run(
-        [*bidlab, "power", "--rate", "0.01", "--lift", "0.1", "--json"], capture_output=True, text=True
-    )
+def test_the_commands(tmp_path: Path) -> None:
+    done = bidlab(tmp_path, "measure", "power", "--rate", "0.01", "--lift", "0.1", "--json")
     assert json.loads(done.stdout)["people_per_arm"] == 163_096
-    done = subprocess.run([*bidlab, "attribution", "learning", "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "measure", "attribution", "learning", "--json")
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     assert {row["rule"] for row in told} == {*RULES, "truth"}

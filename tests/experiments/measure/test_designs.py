@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from experiments.measure.trials import repeat, summarise
 from experiments.results.tables import read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.setting import make_ready
+from tests.command_line import bidlab
 
 pytestmark = pytest.mark.slow
 
@@ -108,10 +107,10 @@ def test_what_cannot_be_an_experiment_is_refused() -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "experiments.cli", "measure", "experiment", str(CASE), "--campaign", "tea-time"]
+    command = ["measure", "experiment", str(CASE), "--campaign", "tea-time"]
     small = ["--set", "people.count=2000", "--design", "ghost", "--design", "geo", "--repeats", "2"]
-    done = subprocess.run([*command, *small, "--out", str(tmp_path / "x"), "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, *small, "--out", str(tmp_path / "x"), "--json")
+    assert done.code == 0, done.stderr
     assert [row["design"] for row in json.loads(done.stdout)["designs"]] == ["ghost", "geo"]
     assert read_parquet(tmp_path / "x" / "experiments.parquet").schema.equals(schema_of("experiments"))
     assert (tmp_path / "x" / "experiments.png").stat().st_size > 10_000

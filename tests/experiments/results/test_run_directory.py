@@ -22,7 +22,7 @@ import pytest
 
 from experiments.errors import RunError
 from experiments.results.dictionary import TABLES
-from experiments.results.run_directory import RunDirectory, read_run, run_path
+from experiments.results.run_directory import RunDirectory, read_run, run_path, write_pages
 from tests.experiments import synthetic_run
 
 TABLES_IN = synthetic_run.tables(wins=2000, conversions=50, days=2)
@@ -52,6 +52,13 @@ def test_the_report_changes_no_table_and_adds_page_and_plots(tmp_path: Path) -> 
     plots = list((full / "plots").glob("*.png"))
     assert len(plots) >= 8
     assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in plots)
+    write_pages(read_run(bare), bare, new=False)
+    made = [file.relative_to(full) for file in [*full.glob("*.html"), *full.glob("plots/*.png")]]
+    assert len(made) > 4
+    for name in made:
+        assert (bare / name).read_bytes() == (full / name).read_bytes()
+    with pytest.raises(RunError, match="exists already"):
+        write_pages(read_run(bare), full, new=True)
 
 
 def test_summary_csv_is_in_currency_units(tmp_path: Path) -> None:

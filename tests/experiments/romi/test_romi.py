@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +13,19 @@ from experiments.errors import ScenarioError, StudyError
 from experiments.report.words import money
 from experiments.results.tables import read_parquet, schema_of
 from experiments.romi.curve import Curve, answers, curve_of, in_words
+from experiments.romi.groups import groups_from, word_for
 from experiments.romi.points import Points, account_of, collect
 from experiments.romi.question import BUDGET, ask
 from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Measured
 from experiments.sweep.engine import compute
+from tests.command_line import bidlab
 from tests.experiments.romi.worlds import hill_world, price_at
 
 pytestmark = pytest.mark.slow
 
 CASES = Path(__file__).parents[2] / "cases"
-BIDLAB = [sys.executable, "-m", "experiments.cli"]
 
 
 def points_of(base: Scenario, campaign: str, lever: str, values: list[float], seeds: int) -> Points:
@@ -183,8 +182,8 @@ def _without_product() -> Scenario:
 def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     small = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500"]
     command = ["romi", "learning", "--campaign", "buyers", *small, "--budgets", "2,4,6", "--seeds", "2"]
-    done = subprocess.run([*BIDLAB, *command, "--out", str(tmp_path), "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, *command, "--out", str(tmp_path), "--json")
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout)
     folder = Path(told["study"])
     assert told["current"]["budget"] == 9.0
@@ -194,6 +193,46 @@ def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     page = (folder / "romi.html").read_text()
     assert "default-src 'none'" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    refused = subprocess.run([*BIDLAB, "romi", "learning", "--campaign", "nobody"], capture_output=True, text=True)
-    assert refused.returncode == 1
+    refused = bidlab(tmp_path, "romi", "learning", "--campaign", "nobody")
+    assert refused.code == 1
     assert refused.stderr.startswith("bidlab: --campaign nobody: no such campaign")
+
+
+def test_groups_add_up_to_the_whole_curve(tmp_path: Path) -> None:
+    """Tiers and places hold everybody once: their values and spends add up to the campaign's, to the nano."""
+    rich = ["products.espresso-machine.value_sigma=0.8", "places={north: {share: 0.4}, south: {share: 0.6}}"]
+    base = load("learning", ["traffic.requests_per_day=20000", "people.count=3000", *rich])
+    for by in ("customer", "place"):
+        question = ask(base, "buyers", BUDGET, [3.0], 2)._replace(by=word_for(base, "buyers", by))
+        outcomes = compute(question.cells())
+        for outcome in outcomes:
+            assert isinstance(outcome, Measured)
+            groups, whole = outcome.groups, account_of(outcome)
+            assert sum(group["persons"] for group in groups) == 3000
+            assert sum(group["value_nanos"] for group in groups) == whole.value_nanos
+            assert sum(sum(group["spend_nanos"].values()) for group in groups) == whole.spend_nanos
+        points, found = collect(question, outcomes), groups_from(question, outcomes)
+        assert list(found.curves) == (["low", "middle", "high"] if by == "customer" else ["north", "south"])
+        curves = [curve.points for curve in found.curves.values()]
+        assert sum(curve.spend for curve in curves) == pytest.approx(points.spend)
+        assert sum(curve.gross for curve in curves) == pytest.approx(points.gross)
+    done = bidlab(
+        tmp_path,
+        *("romi", "learning", "--campaign", "buyers", "--budgets", "3,6", "--seeds", "2", "--by", "segment"),
+        *("--set", "traffic.requests_per_day=5000", "--set", "people.count=1000", "--out", str(tmp_path), "--json"),
+    )
+    assert done.code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["groups"].keys() == {"coffee-lovers"}
+    assert read_parquet(Path(told["study"]) / "romi_groups.parquet").schema.equals(schema_of("romi_groups"))
+    assert (Path(told["study"]) / "figures" / "groups.png").stat().st_size > 10_000
+
+
+def test_groups_that_cannot_be_told_apart_are_refused() -> None:
+    closed, base = load(CASES / "closed-world.yaml"), load("learning")
+    with pytest.raises(StudyError, match="one of customer, place, segment"):
+        word_for(base, "buyers", "age")
+    with pytest.raises(StudyError, match="nobody is its customer"):
+        word_for(closed, "scaled", "customer")
+    with pytest.raises(StudyError, match="no segments"):
+        word_for(closed, "scaled", "segment")
