@@ -25,14 +25,14 @@ from bidder.core.settle import book_spend, click, convert, late_win, release, ti
 from bidder.creatives import Shelf
 from bidder.markup.press import Press
 from bidder.plan import CampaignPlan, Directory
-from bidder.policy import FIRST_CODE, Ask, Ruled, asks, fit, general
-from bidder.reservations import Answered, Made, Reservations, State
+from bidder.policy import Ask, Ruled, asks, fit, further, general
+from bidder.reservations import Answered, Made, Reservations, State, agreed_price
 from bidder.room import ensure_people, ensure_room
 from bidder.tally import Counts, Heard, Spend
 from openrtb.codes import NoBidReason
 from openrtb.errors import InvalidMessage, MoneyError
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp, ResponseExt
-from openrtb.money import price_nanos, units_to_nanos
+from openrtb.money import units_to_nanos
 from openrtb.native import NativeRequest, decode_native
 from openrtb.notices import Billing, Click, Conversion, Loss, Notice
 
@@ -142,9 +142,10 @@ class Desk:
         bids: list[Bid] = []
         problems: list[str] = []
         tid = None if self._answered is None or request.source is None else request.source.tid
-        if tid is not None and self._answered is not None and self._answered.knows(tid, now_s):
-            return self._skip(request)
         shown, ruled = general(self.shelf, request, self.currency, self.seat, self.shelf.all, self.ruled)
+        if tid is not None and self._answered is not None and self._answered.knows(tid, now_s):
+            shown, ruled = 0, Ruled.DUPLICATE
+            self.ruled[ruled] += 1
         furthest = _NOTHING if ruled is None else ruled.nbr
         broken = not request.imp
         known = self.gate.open(request)
@@ -157,7 +158,7 @@ class Desk:
             except MoneyError:
                 broken = True
                 continue
-            furthest = _further(furthest, nbr)
+            furthest = further(furthest, nbr)
             if bid is not None:
                 bids.append(bid)
         if bids:
@@ -172,13 +173,6 @@ class Desk:
         if response.nbr is not None:
             self.no_bids[response.nbr] = self.no_bids.get(response.nbr, 0) + 1
         return replace(response, ext=ResponseExt(problems)) if problems else response
-
-    def _skip(self, request: BidRequest) -> BidResponse:
-        """No bid for an impression already bid for through another exchange."""
-        self.ruled[Ruled.DUPLICATE] += 1
-        nbr = Ruled.DUPLICATE.nbr
-        self.no_bids[nbr] = self.no_bids.get(nbr, 0) + 1
-        return self.codec.refusal(request, nbr)
 
     def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
         """The native request of an impression that has one; a broken one is no way to answer and noted as a problem."""
@@ -209,12 +203,12 @@ class Desk:
                 return None, Ruled.UNKNOWN_PLACE.nbr
             creatives, ruled = fit(self.shelf, imp, ask, seen.deal, shown, self.ruled)
             if ruled is not None:
-                furthest = _further(furthest, ruled.nbr)
+                furthest = further(furthest, ruled.nbr)
                 continue
             bid, reason = self._offer(request, imp, ask, seen, creatives, now_s, links_of)
             if bid is not None:
                 return bid, reason
-            furthest = _further(furthest, nbr_of(reason))
+            furthest = further(furthest, nbr_of(reason))
         return None, furthest
 
     def _offer(
@@ -275,7 +269,7 @@ class Desk:
             return Heard.REPEATED
         self._take_room()
         now_s = self._clock()
-        price = _agreed_price(notice, made)
+        price = agreed_price(notice, made)
         if made.state is not State.IN_FLIGHT:
             self.counts.late += 1
             booked = price is not None and late_win(
@@ -403,20 +397,3 @@ class Desk:
             self.book = ensure_room(self.book, ROOM)
             self._room = ROOM
         self._room -= 1
-
-
-def _further(nbr: int, other: int) -> int:
-    """Of two no-bid codes the one whose check comes later: what sellers rule out is looked at before our own plans."""
-    own, other_own = nbr < FIRST_CODE, other < FIRST_CODE
-    if nbr < 0 or other < 0 or own == other_own:
-        return max(nbr, other)
-    return nbr if own else other
-
-
-def _agreed_price(notice: Billing, made: Made) -> int | None:
-    """The price in nanos; None when it is no price or above the bid, which nobody has to pay."""
-    try:
-        price = price_nanos(notice.price_cpm)
-    except MoneyError:
-        return None
-    return price if price <= made.bid_nanos else None

@@ -230,3 +230,11 @@ def lasting(length_s: int | None, media: Video | Audio) -> int | None:
         length_s = min(max(USUAL_S, least), most)
         return length_s if length_s >= max(1, least) else None
     return length_s if least <= length_s <= most else None
+
+
+def further(nbr: int, other: int) -> int:
+    """Of two no-bid codes the one whose check comes later: what sellers rule out is looked at before our own plans."""
+    own, other_own = nbr < FIRST_CODE, other < FIRST_CODE
+    if nbr < 0 or other < 0 or own == other_own:
+        return max(nbr, other)
+    return nbr if own else other

@@ -11,6 +11,10 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from openrtb.errors import MoneyError
+from openrtb.money import price_nanos
+from openrtb.notices import Billing
+
 
 class State(IntEnum):
     """Where a bid stands."""
@@ -93,3 +97,12 @@ class Answered:
                 break
             del known[oldest]
         return tid in known
+
+
+def agreed_price(notice: Billing, made: Made) -> int | None:
+    """The price in nanos; None when it is no price or above the bid, which nobody has to pay."""
+    try:
+        price = price_nanos(notice.price_cpm)
+    except MoneyError:
+        return None
+    return price if price <= made.bid_nanos else None

@@ -87,6 +87,12 @@ def market_key(scenario: Scenario) -> str:
         [name, c.product, c.goal.model_dump(mode="json") if c.goal.kind == "private" else None, bool(c.target.geofence)]
         for name, c in scenario.campaigns.items()
     ]
+    data["permissions"] = [
+        [c.seat, c.pays, c.ad.model_dump(mode="json"), c.brand_safety.model_dump(mode="json")]
+        for c in scenario.campaigns.values()
+    ]
+    if scenario.people.reaction is not None:  # how narrowly they aim
+        data["segments_used"] = [c.target.segments.model_dump(mode="json") for c in scenario.campaigns.values()]
     return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from bidder.core.book import Book
 from experiments.accounting import campaign_columns
 from experiments.audience.exposed import exposed
+from experiments.compile_reaction import fresh_reaction
 from experiments.compile_selling import fresh_selling
 from experiments.errors import BidlabError
 from experiments.ledger import Ledger
@@ -54,8 +55,10 @@ class Laboratory:
         else:
             world = self._setting.world
             world.stock.fill(0.0)
-            # What deals have delivered and sellers have learned belongs to the last cell.
-            self._setting = replace(self._setting, world=world._replace(selling=fresh_selling(world.selling)))
+            world.verification.filtered.fill(0)
+            # What deals have delivered, sellers have learned and people have felt belongs to the last cell.
+            fresh = world._replace(selling=fresh_selling(world.selling), reaction=fresh_reaction(world.reaction))
+            self._setting = replace(self._setting, world=fresh)
         return with_campaigns(self._setting, cell)
 
 
