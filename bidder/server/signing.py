@@ -36,16 +36,18 @@ class Kind(Enum):
     CLICK = "click"
 
 
-class Queries(NamedTuple):
-    """The queries of a bid's notice URLs, in the order of `Kind`."""
+class Signed(NamedTuple):
+    """What a bid's notice URLs are made of."""
 
-    win: str
-    billing: str
-    loss: str
-    click: str
+    query: str
+    """What all begin with: bid, expiry and ticket."""
+    signatures: str
+    """Those of all kinds, one after the other in the order of `Kind`."""
 
 
 _PARTS = {kind: slice(k * LETTERS, (k + 1) * LETTERS) for k, kind in enumerate(Kind)}
+_FILLED_IN = {Kind.WIN: "&p=${AUCTION_PRICE}", Kind.BILLING: "&p=${AUCTION_PRICE}", Kind.LOSS: "&l=${AUCTION_LOSS}"}
+"""What the exchange adds."""
 _BLOCK = 128
 """Bytes SHA-512 works on."""
 
@@ -80,17 +82,11 @@ class Signer:
         self._inner, self._outer = hashlib.sha512(inner), hashlib.sha512(outer)
         self._conversion_key = secrets.token_bytes(32) if conversion_key is None else conversion_key
 
-    def queries(self, ticket: Ticket, lives_s: float) -> Queries:
-        """The queries of a bid's notice URLs, good for *lives_s* seconds, macros included."""
+    def signed(self, ticket: Ticket, lives_s: float) -> Signed:
+        """A bid's ticket as its notice URLs carry it, good for *lives_s* seconds."""
         expires, data = str(int(self._clock() + lives_s)), _packed(ticket)
-        signed = self._signatures(ticket.bid_id, expires, data)
-        beginning = f"b={ticket.bid_id}&x={expires}&d={data}&s="
-        return Queries(
-            f"{beginning}{signed[:20]}&p=${{AUCTION_PRICE}}",
-            f"{beginning}{signed[20:40]}&p=${{AUCTION_PRICE}}",
-            f"{beginning}{signed[40:60]}&l=${{AUCTION_LOSS}}",
-            f"{beginning}{signed[60:]}",
-        )
+        signatures = self._signatures(ticket.bid_id, expires, data)
+        return Signed(f"b={ticket.bid_id}&x={expires}&d={data}&s=", signatures)
 
     def ticket(self, kind: Kind, query: Mapping[str, str]) -> Ticket:
         """The bid a notice is about.
@@ -152,6 +148,11 @@ class Signer:
         digest = hmac.digest(self._conversion_key, text.encode(), "sha512")
         signature = base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
         return f"{text}&s={signature}"
+
+
+def query_of(kind: Kind, signed: Signed) -> str:
+    """The query of one of a bid's notice URLs, macros included."""
+    return f"{signed.query}{signed.signatures[_PARTS[kind]]}{_FILLED_IN.get(kind, '')}"
 
 
 def _packed(ticket: Ticket) -> str:
