@@ -147,9 +147,10 @@ class Desk:
             except MoneyError:
                 broken = True
                 continue
-            furthest = _further(furthest, nbr)
             if bid is not None:
                 bids.append(bid)
+            elif not bids:
+                furthest = _further(furthest, nbr)
         if bids:
             response = self.codec.response(request, bids)
         elif broken:

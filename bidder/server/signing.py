@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NamedTuple
@@ -48,6 +49,7 @@ class Signed(NamedTuple):
 _PARTS = {kind: slice(k * LETTERS, (k + 1) * LETTERS) for k, kind in enumerate(Kind)}
 _FILLED_IN = {Kind.WIN: "&p=${AUCTION_PRICE}", Kind.BILLING: "&p=${AUCTION_PRICE}", Kind.LOSS: "&l=${AUCTION_LOSS}"}
 """What the exchange adds."""
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 128
 """Bytes SHA-512 works on."""
 
@@ -140,7 +142,7 @@ class Signer:
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(f"{bid_id}\n{expires}\n{data}".encode("utf-8", "surrogateescape"))
         outer.update(inner.digest())
-        return base64.urlsafe_b64encode(outer.digest()[: len(Kind) * SIGNATURE_BYTES]).decode()
+        return b2a_base64(outer.digest()[: len(Kind) * SIGNATURE_BYTES], newline=False).translate(_URL_SAFE).decode()
 
     def _conversion_signed(self, *told: str) -> str:
         # Encoded again, so that no value can spill over into the next.
