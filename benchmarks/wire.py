@@ -15,7 +15,6 @@ import gc
 import itertools
 import os
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -86,7 +85,7 @@ def world(campaigns: int, people: int = 1_000_000) -> Setting:
     return replace(setting, plans=rich)
 
 
-def bodies(setting: Setting, count: int = BODIES) -> list[bytes]:
+def bodies(setting: Setting, count: int = BODIES, tmax_ms: float = 1000.0) -> list[bytes]:
     """Requests of the simulated market as JSON."""
     opps = np.zeros(count, OPPORTUNITY)
     cursor = np.array([0.0, NOON_S])
@@ -94,16 +93,21 @@ def bodies(setting: Setting, count: int = BODIES) -> list[bytes]:
     assert drawn == count
     user_id = setting.audience.user_id
     maker = RequestMaker(
-        setting.world, slot_cards(setting), setting.directory.places, user_id, currency="USD", tmax_ms=1000.0
+        setting.world, slot_cards(setting), setting.directory.places, user_id, currency="USD", tmax_ms=tmax_ms
     )
     arrivals = Arrivals(opps, np.zeros((0, 0), np.int64))
     return [encode_request(maker.make(arrivals, i)) for i in range(count)]
 
 
-def service_of(setting: Setting) -> Service:
+def clock_of_noon() -> WallClock:
+    """A clock that begins at noon of the fifth day."""
+    return WallClock(lambda: NOON_S)
+
+
+def service_of(setting: Setting, clock: WallClock | None = None) -> Service:
     """The bidder of the world, its clock at noon of the fifth day."""
     book = build_book(setting.plans, setting.directory, people_count=setting.world.people_count)
-    clock = WallClock(lambda: NOON_S)
+    clock = clock or clock_of_noon()
     desk = Desk(book, setting.plans, setting.directory, setting.audience, clock=clock, reservation_s=1.0)
     service = Service(desk, Signer(time.time), currency="USD", public_url="http://bidder.example:8080")
     compile_kernels(book)
@@ -153,7 +157,7 @@ async def _told(pipe: Connection, port: int) -> None:
         except EOFError:
             over.set()
             return
-        pipe.send(time.process_time())
+        pipe.send((time.process_time(),))
 
     loop.add_reader(pipe.fileno(), asked)
     pipe.send(port)
@@ -179,11 +183,11 @@ class Server:
         theirs.close()
         self.port: int = self._pipe.recv()
 
-    def cpu_s(self) -> float:
-        """CPU seconds it has used."""
+    def figures(self) -> tuple[float, ...]:
+        """The CPU seconds it has used, and what else it tells."""
         self._pipe.send(None)
-        used: float = self._pipe.recv()
-        return used
+        told: tuple[float, ...] = self._pipe.recv()
+        return told
 
     def stop(self) -> None:
         """End it."""
@@ -249,9 +253,9 @@ async def _round(port: int, requests: Iterator[bytes], seconds: float) -> Counte
 
 def ask(server: Server, requests: Iterator[bytes], seconds: float = ROUND_S) -> Load:
     """One round against a server."""
-    before = server.cpu_s()
+    before = server.figures()[0]
     statuses = asyncio.run(_round(server.port, requests, seconds))
-    cpu_s = server.cpu_s() - before
+    cpu_s = server.figures()[0] - before
     return Load(statuses.total(), statuses[200], statuses.total() - statuses[200] - statuses[204], cpu_s)
 
 

@@ -121,10 +121,10 @@ class Service:
 
     async def bid(self, http: web.Request) -> web.Response:
         """Answer a bid request."""
-        if self.pulse.late:
+        came_s = time.monotonic()
+        if self.pulse.sheds(came_s):
             self.traffic.shed += 1
             return web.Response(status=204, headers=_HEADERS)
-        came_s = time.monotonic()
         try:
             body = await read_body(http)
         except BodyRefused as refused:
@@ -139,7 +139,8 @@ class Service:
         200 with the bids, or with the reason for none when *say_why*; else 204 or 400 and nothing. *came_s* is when the
         request came, on the monotonic clock.
         """
-        if self.pulse.late:
+        pulse = self.pulse
+        if pulse.sheds(came_s):
             self.traffic.shed += 1
             return 204, b""
         try:
@@ -147,7 +148,7 @@ class Service:
         except InvalidMessage:
             self.traffic.malformed += 1
             return 400, b""
-        body = self._answer(request, came_s, say_why)
+        body = self._answer(request, min(came_s, pulse.due_s), say_why)
         self.answer_s.add(time.monotonic() - came_s)
         return (200, body) if body else (204, body)
 

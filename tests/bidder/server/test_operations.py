@@ -29,7 +29,7 @@ from bidder.server.control import Control
 from bidder.server.logs import JsonLines
 from bidder.server.metrics import BOUNDS_S, METRICS, Histogram
 from bidder.server.serve import runner_of
-from bidder.server.shedding import Pulse
+from bidder.server.shedding import FEW, Pulse
 from bidder.server.signing import Signer
 from tests.bidder.server.test_app import REQUEST, Client
 from tests.bidder.test_desk import BUDGET, CPM, DIRECTORY, desk, plan
@@ -247,6 +247,22 @@ def test_a_late_loop_sheds_and_a_quick_one_does_not() -> None:
         pulse.stop()
 
     operated(story, plan(total_nanos=1000 * BUDGET))
+
+
+def test_one_long_turn_of_the_loop_sheds_before_the_timer_can_tell() -> None:
+    """What comes after the loop has been busy for too long is turned away; what has waited is late by that much."""
+    body, now_s = json.dumps({**REQUEST, "tmax": 1000}).encode(), time.monotonic()
+    service = Service(desk(plan(total_nanos=1000 * BUDGET)), Signer(time.time), currency="USD", allowance_s=0.0)
+    service.pulse = Pulse(2.0)
+    assert service.reply(body, now_s, False)[0] == 200
+    service.pulse.due_s = now_s - 0.01
+    assert service.reply(body, now_s, False)[0] == 200
+    service.pulse.due_s = now_s - 1.01
+    assert service.reply(body, now_s, False)[0] == 204
+    assert (service.traffic.late, service.traffic.shed) == (1, 0)
+    service.pulse.due_s = now_s - 2.01
+    assert {service.reply(body, now_s, False)[0] for _ in range(FEW)} == {204}
+    assert (service.traffic.late, service.traffic.shed) == (FEW - 2, 3)
 
 
 def test_logs_are_lines_of_json() -> None:
