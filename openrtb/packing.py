@@ -8,7 +8,7 @@ from openrtb.errors import NotPacked, TooLarge
 
 
 def unpacked(body: bytes, largest: int) -> bytes:
-    """What *body* holds, which is one whole gzip stream; raises `NotPacked`, or `TooLarge` when it exceeds *largest*."""
+    """What the one whole gzip stream in *body* holds; raises `NotPacked`, or `TooLarge` when it exceeds *largest*."""
     unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         plain = unpacking.decompress(body, largest + 1)
