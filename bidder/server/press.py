@@ -44,8 +44,8 @@ assert all(len(mark) == LETTERS for mark in _SIGNATURES)
 class Page(NamedTuple):
     """A bid's JSON with holes."""
 
-    text: str
-    """For `%`."""
+    text: bytes
+    """For `%`, which takes a third of the time it takes with str."""
     pick: Callable[[tuple[Any, ...]], Any]
     """What goes into the holes, from all there is."""
     creative: CreativePlan
@@ -105,10 +105,10 @@ class Press:
         price, impid = nanos_to_cpm(bid_nanos), imp.id
         query, signatures = self._sign(bid_id)
         values = (
-            *(bid_id, _ENCODE(impid).decode(), f'"price":{price}', query, query.replace("&", "&amp;")),
+            *(bid_id.encode(), _ENCODE(impid), f'"price":{price}'.encode(), query, query.replace(b"&", b"&amp;")),
             *(signatures[:20], signatures[20:40], signatures[40:60], signatures[60:]),
         )
-        self._paper.append(Raw((page.text % page.pick(values)).encode()))
+        self._paper.append(Raw(page.text % page.pick(values)))
         mtype = TYPES[ask.kind]
         return Bid(
             *(bid_id, impid, price, campaign_id, creative.creative_id, deal_id), mtype=mtype, w=shape[0], h=shape[1]
@@ -117,13 +117,13 @@ class Press:
     def _page(
         self, key: object, imp: Imp, ask: Ask, creative: CreativePlan, campaign_id: str, deal_id: str | None
     ) -> Page:
-        links = self._links_of(_ID, Signed(f"&{_QUERY}", "".join(_SIGNATURES)))
+        links = self._links_of(_ID, Signed(f"&{_QUERY}".encode(), "".join(_SIGNATURES).encode()))
         marked = msgspec.structs.replace(imp, id=_IMP)
         bid = full_bid(_ID, marked, ask, creative, campaign_id, cpm_to_nanos(_PRICE), deal_id, links)
         text = _ENCODE(bid).decode()
         # The mark of each is there, so nothing of one bid can ever be part of another's.
         holes = [_HOLES[mark] for mark in _MARK.findall(text)]
-        page = Page(_MARK.sub("%s", text.replace("%", "%%")), itemgetter(*holes), creative)
+        page = Page(_MARK.sub("%b", text.replace("%", "%%")).encode(), itemgetter(*holes), creative)
         if len(text) + len(ask.text) <= LONGEST:
             if len(self._pages) >= REMEMBERED:
                 self._pages.clear()
