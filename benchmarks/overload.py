@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import resource
 import select
 import signal
 import socket
@@ -31,9 +32,9 @@ from experiments.load.search import find_max
 from experiments.setting import Setting
 
 TMAX_S = 0.1
-SHED_S = 0.05
+SHED_S = 0.025
 """As `bidlab bidder serve` has it."""
-CONNECTIONS = 768
+CONNECTIONS = 2000
 """Kept open. An exchange opens more when answers are late: so there are enough for all that waits at twice the load."""
 STEP_S, CALM_S, OVER_S, AFTER_S = 1.5, 5.0, 5.0, 4.0
 WINDOW_S = 0.05
@@ -204,6 +205,8 @@ def recovery_s(after: Seen, start_s: float, calm: Seen) -> float:
 
 def find() -> Found:
     """Do it all: about a minute."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     setting = world(50)
     requests = [as_http(body) for body in bodies(setting, tmax_ms=TMAX_S * 1000.0)]
     server = Server(_served, setting)
