@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import resource
 import select
@@ -39,6 +40,8 @@ CONNECTIONS = 2000
 STEP_S, CALM_S, OVER_S, AFTER_S = 1.5, 5.0, 5.0, 4.0
 WINDOW_S = 0.05
 """Recovery is looked for in windows this long."""
+LASTING = 10
+"""So many good windows, one after another, are recovery."""
 GIVE_UP_S = 2.0
 
 
@@ -191,16 +194,17 @@ class Found(NamedTuple):
 
 
 def recovery_s(after: Seen, start_s: float, calm: Seen) -> float:
-    """When the last window ends that is slow (half of it slower than 10 ms and than 99 % when it was calm) or poor in
-    bids (below 0.9 of what was usual, beyond what luck explains)."""
-    slow_ms, usual = max(10.0, calm.percentile(99)), float(calm.bid.mean())
-    bad_until_s = 0.0
+    """When the first half second begins in which no window is slow (half of it slower than 10 ms and than 99 % when it
+    was calm) or poor in bids (below 0.9 of what was usual, beyond what luck explains); infinity: none does."""
+    slow_ms, usual, well = max(10.0, calm.percentile(99)), float(calm.bid.mean()), 0
     for k in range(int(AFTER_S / WINDOW_S)):
         window = after.between(start_s + k * WINDOW_S, start_s + (k + 1) * WINDOW_S)
         luck = 3.0 * (usual * (1.0 - usual) / max(1, len(window.bid))) ** 0.5
-        if len(window.bid) and (window.percentile(50) > slow_ms or window.bid.mean() < 0.9 * usual - luck):
-            bad_until_s = (k + 1) * WINDOW_S
-    return bad_until_s
+        bad = len(window.bid) > 0 and (window.percentile(50) > slow_ms or window.bid.mean() < 0.9 * usual - luck)
+        well = 0 if bad else well + 1
+        if well == LASTING:
+            return (k + 1 - LASTING) * WINDOW_S
+    return math.inf
 
 
 def find() -> Found:

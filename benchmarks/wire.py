@@ -91,7 +91,7 @@ def bodies(setting: Setting, count: int = BODIES, tmax_ms: float = 1000.0) -> li
     cursor = np.array([0.0, NOON_S])
     drawn = draw_opportunities(setting.world, opps, count, cursor, setting.end_s)
     assert drawn == count
-    user_id = setting.audience.user_id
+    user_id = setting.user_id
     maker = RequestMaker(
         setting.world, slot_cards(setting), setting.directory.places, user_id, currency="USD", tmax_ms=tmax_ms
     )
