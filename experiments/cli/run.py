@@ -38,6 +38,7 @@ def run(
 ) -> None:
     """Run a scenario; progress goes to stderr, the summary to stdout."""
     from experiments.compile_buyer import compile_plans
+    from experiments.missed_targets import missed_targets
     from experiments.own_strategies import failures
     from experiments.results.run_directory import RunDirectory, run_path
     from experiments.results.summary import summarise
@@ -62,8 +63,9 @@ def run(
                 plan, f"bidlab run {shlex.quote(str(path / 'scenario.yaml'))}{again}", progress, bidder, key
             )
         directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
-    for failure in failures(compile_plans(plan), outcome.tables):
-        print(f"bidlab: {failure}", file=sys.stderr)
+    plans = compile_plans(plan)
+    for told in (*failures(plans, outcome.tables), *missed_targets(plans, outcome.tables)):
+        print(f"bidlab: {told}", file=sys.stderr)
     summary = summarise(outcome.tables, plan.currency)
     if as_json:
         print(json.dumps({"run": str(path), **summary}, indent=2))
