@@ -29,7 +29,7 @@ SMALLEST_RATE = 1e-7
 """Rates are kept this far from 0 and 1 before they become odds."""
 LEAST_EVENTS = 1e-3
 SURE = 2.0
-"""Standard errors of chance by which the scatter must exceed it: a dozen events make differences where there are none."""
+"""Standard errors of chance by which the scatter must exceed it: a dozen events feign differences where none are."""
 
 
 @kernel
