@@ -2,9 +2,9 @@
 
 Features of an impression: publisher, place, format, device, how often the person has seen the product's ads, hour of
 the day, and each of the first 64 segments the person is in. Every value is hashed to a row of weights. A model's part
-of `Book.weights` holds R rows of weights (a power of two), then TABLE_ROWS of factors and variances that follow from them
-for values that come in small numbers, then the list of rows that have ever learned anything. Tables are made once per
-tick, so that a prediction is a dozen multiplications: odds = odds of the pooled rate * product of exp(weight).
+of `Book.weights` holds R rows of weights (a power of two), then TABLE_ROWS of factors and variances that follow from
+them for values that come in small numbers, then the list of rows that have ever learned anything. Tables are made once
+per tick, so that a prediction is a dozen multiplications: odds = odds of the pooled rate * product of exp(weight).
 """
 
 from __future__ import annotations
