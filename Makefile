@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire strategies bars romi-bars constraints clean
+.PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire bench-overload strategies bars romi-bars constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ bench: venv      ## auctions per CPU-second, nanoseconds per stage, peak memory
 
 bench-wire: venv ## the bidder over HTTP beside a bare aiohttp echo
 	$(BIN)/python -m benchmarks.wire
+
+bench-overload: venv ## the bidder at 70 % and 200 % of what it can take, open loop, and how soon it recovers (a minute)
+	$(BIN)/python -m benchmarks.overload
 
 strategies: venv ## every rule and pacing side by side: table and figure of docs/strategies.md (a minute)
 	$(BIN)/python -m experiments.contest docs

@@ -3,16 +3,18 @@
 `python -m benchmarks.wire` prints the table. One worker, 64 connections kept open, a million people, 50 campaigns with
 every feature on; requests carry consent strings, floors, deals and private data as the simulated market makes them.
 Each bid holds its money until it expires a second later, so that no body meets a cap the same body has filled. Echo and
-bidder take turns in short rounds, so that a busy neighbour slows both. Times in ns and s.
+bidder take turns in short rounds on one core while the callers have another, so that a busy neighbour slows both.
+Times in ns and s.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
+import os
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -40,9 +42,24 @@ from openrtb.decode import encode_request
 CONNECTIONS = 64
 BODIES = 20_000
 """Different ones: more than a second's worth."""
-ROUND_S = 1.0
+ROUND_S, ROUNDS = 0.5, 16
 NOON_S = 4.5 * 86400.0
 """Moment of the scenario at which the service begins: budgets are half gone to time and hours are day."""
+
+
+SERVERS, CALLERS = 0, 1
+"""Which of the cores they run on."""
+
+
+@contextlib.contextmanager
+def keeping_to(core: int) -> Iterator[None]:
+    """Run this process on one of the cores it may use, if there are several."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) > 1:
+        os.sched_setaffinity(0, {cores[core]})
+    yield
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores)
 
 
 class Load(NamedTuple):
@@ -68,24 +85,29 @@ def world(campaigns: int, people: int = 1_000_000) -> Setting:
     return replace(setting, plans=rich)
 
 
-def bodies(setting: Setting, count: int = BODIES) -> list[bytes]:
+def bodies(setting: Setting, count: int = BODIES, tmax_ms: float = 1000.0) -> list[bytes]:
     """Requests of the simulated market as JSON."""
     opps = np.zeros(count, OPPORTUNITY)
     cursor = np.array([0.0, NOON_S])
     drawn = draw_opportunities(setting.world, opps, count, cursor, setting.end_s)
     assert drawn == count
-    user_id = setting.audience.user_id
+    user_id = setting.user_id
     maker = RequestMaker(
-        setting.world, slot_cards(setting), setting.directory.places, user_id, currency="USD", tmax_ms=1000.0
+        setting.world, slot_cards(setting), setting.directory.places, user_id, currency="USD", tmax_ms=tmax_ms
     )
     arrivals = Arrivals(opps, np.zeros((0, 0), np.int64))
     return [encode_request(maker.make(arrivals, i)) for i in range(count)]
 
 
-def service_of(setting: Setting) -> Service:
+def clock_of_noon() -> WallClock:
+    """A clock that begins at noon of the fifth day."""
+    return WallClock(lambda: NOON_S)
+
+
+def service_of(setting: Setting, clock: WallClock | None = None) -> Service:
     """The bidder of the world, its clock at noon of the fifth day."""
     book = build_book(setting.plans, setting.directory, people_count=setting.world.people_count)
-    clock = WallClock(lambda: NOON_S)
+    clock = clock or clock_of_noon()
     desk = Desk(book, setting.plans, setting.directory, setting.audience, clock=clock, reservation_s=1.0)
     service = Service(desk, Signer(time.time), currency="USD", public_url="http://bidder.example:8080")
     compile_kernels(book)
@@ -135,7 +157,7 @@ async def _told(pipe: Connection, port: int) -> None:
         except EOFError:
             over.set()
             return
-        pipe.send(time.process_time())
+        pipe.send((time.process_time(),))
 
     loop.add_reader(pipe.fileno(), asked)
     pipe.send(port)
@@ -153,18 +175,19 @@ class Server:
         def work() -> None:
             self._pipe.close()
             gc.freeze()
-            run(main(theirs, *arguments))
+            with keeping_to(SERVERS):
+                run(main(theirs, *arguments))
 
         self._process = context.Process(target=work, daemon=True)
         self._process.start()
         theirs.close()
         self.port: int = self._pipe.recv()
 
-    def cpu_s(self) -> float:
-        """CPU seconds it has used."""
+    def figures(self) -> tuple[float, ...]:
+        """The CPU seconds it has used, and what else it tells."""
         self._pipe.send(None)
-        used: float = self._pipe.recv()
-        return used
+        told: tuple[float, ...] = self._pipe.recv()
+        return told
 
     def stop(self) -> None:
         """End it."""
@@ -230,9 +253,9 @@ async def _round(port: int, requests: Iterator[bytes], seconds: float) -> Counte
 
 def ask(server: Server, requests: Iterator[bytes], seconds: float = ROUND_S) -> Load:
     """One round against a server."""
-    before = server.cpu_s()
+    before = server.figures()[0]
     statuses = asyncio.run(_round(server.port, requests, seconds))
-    cpu_s = server.cpu_s() - before
+    cpu_s = server.figures()[0] - before
     return Load(statuses.total(), statuses[200], statuses.total() - statuses[200] - statuses[204], cpu_s)
 
 
@@ -271,7 +294,7 @@ class Result(NamedTuple):
     """CPU time inside with 1,000 campaigns over that with 50."""
 
 
-def compare(rounds: int = 5) -> Result:
+def compare(rounds: int = ROUNDS) -> Result:
     """Measure everything."""
     setting = world(50)
     made = bodies(setting)
@@ -279,9 +302,10 @@ def compare(rounds: int = 5) -> Result:
     try:
         requests = [as_http(body) for body in made]
         calls = (itertools.cycle(requests), itertools.cycle(requests))
-        for server, each in zip((echo, bidder), calls, strict=True):
-            ask(server, each)  # warm
-        pairs = [(ask(echo, calls[0]), ask(bidder, calls[1])) for _ in range(rounds)]
+        with keeping_to(CALLERS):
+            for server, each in zip((echo, bidder), calls, strict=True):
+                ask(server, each)  # warm
+            pairs = [(ask(echo, calls[0]), ask(bidder, calls[1])) for _ in range(rounds)]
     finally:
         echo.stop()
         bidder.stop()
@@ -311,4 +335,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,6 +12,10 @@ from bidder.core.book import (
     CAMPAIGN,
     CAP,
     CELL_COLUMNS,
+    CELL_DOUBT,
+    CELL_ODDS,
+    CTR,
+    CVR,
     FORBID,
     FREE_BLOCKS,
     INDEX_SIZE,
@@ -29,19 +32,26 @@ from bidder.core.book import (
     ROW_SPARE,
     ROW_UNIDENTIFIED,
     SEEN,
+    SEGMENT_QUADS,
     SLOT_PUBLISHERS,
     START_HOUR,
     START_OF_DAY_S,
+    WEIGHT_ROWS,
     WELCOME,
     Book,
 )
+from bidder.core.budgets import course
 from bidder.core.codes import BIDS, DEVICES, FORMATS, GOALS, METHODS, NO_DAILY_LIMIT, PACES, SCOPES, WEEK_HOURS
-from bidder.core.ftrl import COLUMNS, PRECISION, VARIANCE
+from bidder.core.curves import CURVE_BELIEVED
+from bidder.core.delays import FIRST_DELAY_S, LEARNER_COLUMNS, PER_S
+from bidder.core.features import make_tables, model_rows
+from bidder.core.ftrl import COLUMNS, FACTOR, PRECISION, VARIANCE
+from bidder.core.pooling import doubt_of, odds_of
 from bidder.core.pricing import LISTED, LIVE, list_prices
-from bidder.core.rates import FIRST_DELAY_S, PER_S, USES_CLICKS, USES_PURCHASES
+from bidder.core.rates import USES_CLICKS, USES_PURCHASES
 from bidder.core.touch import MOST_SLOTS
 from bidder.errors import PlanError
-from bidder.plan import CampaignPlan, CapPlan, Directory, PacePlan
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, Directory, PacePlan
 from bidder.room import blank_rows
 from bidder.strategy import load_strategy
 
@@ -70,12 +80,10 @@ def build_book(
     index[SLOT_PUBLISHERS] = INDEX_SIZE
     index[INDEX_SIZE:] = _slot_publishers(directory)
     index[START_HOUR], index[START_OF_DAY_S] = start_hour, start_of_day_s
-    cells = np.zeros((len(plans), max(1, len(directory.slots)), CELL_COLUMNS))
-    cells[:, :, 0] = np.array([plan.ctr for plan in plans])[:, None]
-    cells[:, :, 1] = np.array([plan.cvr for plan in plans])[:, None]
+    cells = _cells(plans, max(1, len(directory.slots)))
     index[FREE_BLOCKS : FREE_BLOCKS + BLOCK_CLASSES] = -1
     audiences, audience_bytes = _audiences(plans, directory)
-    weights, learners = _models(plans, directory)
+    weights, learners = _models(plans, directory, index)
     book = Book(
         campaigns=_campaigns(plans, directory),
         caps=_caps(plans),
@@ -93,6 +101,7 @@ def build_book(
         curves=_curves(plans),
     )
     for campaign_ix in range(len(plans)):
+        _measure_shape(book, campaign_ix)
         list_prices(book, campaign_ix)
     return book
 
@@ -141,8 +150,6 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "explores": int(plan.explores),
             "keep_all": int(bool(_windows_s(plan, wide) or plan.worth_by_frequency or _modelled(plan))),
             "family_ix": product_ix if product_ix >= 0 else -2 - c,
-            "offset_click": _log_odds(plan.ctr),
-            "offset_purchase": _log_odds(plan.cvr),
             "curve_first": curve_first,
             "curve_count": len(plan.worth_by_frequency),
             "shape_first": shape_first if plan.pacing.shape else -1,
@@ -153,6 +160,7 @@ def _campaigns(plans: Sequence[CampaignPlan], directory: Directory) -> NDArray[n
             "roas_target": plan.roas_target,
             "basket_nanos": plan.goal_value_nanos * plan.roas_target,
             "day_ix": -1,
+            **_learned_curve(plan.bid),
             **_pacing(plan.pacing, plan.total_nanos),
         }
         for name, value in values.items():
@@ -197,6 +205,16 @@ def _curves(plans: Sequence[CampaignPlan]) -> NDArray[np.float64]:
     return np.concatenate([np.array(factors), *weeks])
 
 
+def _measure_shape(book: Book, campaign_ix: int) -> None:
+    """Weight of the campaign's shape of the week before its start, and between start and end."""
+    rows, first = book.campaigns, book.campaigns["shape_first"][campaign_ix]
+    if first >= 0:
+        begun, ended = (
+            course(book.curves, first, book.index, rows[name][campaign_ix]) for name in ("start_s", "end_s")
+        )
+        rows["shape_begun"][campaign_ix], rows["shape_whole"][campaign_ix] = begun, ended - begun
+
+
 def _looks_back(plan: CampaignPlan) -> bool:
     """Whether exposures matter beyond caps: to credit purchases, or to the worth of the next."""
     return plan.product is not None or bool(plan.worth_by_frequency)
@@ -221,22 +239,32 @@ def _modelled(plan: CampaignPlan) -> int:
     return USES_CLICKS * clicks | USES_PURCHASES * (plan.goal in ("cpa", "roas"))
 
 
-def _log_odds(rate: float) -> float:
-    rate = min(max(rate, 1e-7), 1.0 - 1e-7)
-    return math.log(rate / (1.0 - rate))
+def _cells(plans: Sequence[CampaignPlan], slots: int) -> NDArray[np.float64]:
+    """Every campaign's rates as the plan believes them, in every slot."""
+    cells = np.zeros((len(plans), slots, CELL_COLUMNS))
+    for c, plan in enumerate(plans):
+        cells[c, :, CTR], cells[c, :, CVR] = plan.ctr, plan.cvr
+        for model, rate in enumerate((plan.ctr, plan.cvr)):
+            cells[c, :, CELL_ODDS + 2 * model] = odds_of(rate)
+            cells[c, :, CELL_DOUBT + 2 * model] = doubt_of(rate * plan.prior_impressions)
+    return cells
 
 
-def _models(plans: Sequence[CampaignPlan], directory: Directory) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _models(
+    plans: Sequence[CampaignPlan], directory: Directory, index: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and learners of every product; eight rows for each feature there can be, so that few of them collide."""
     learning = [plan for plan in plans if plan.learned and plan.method != "counts" and plan.product is not None]
-    if not learning:
-        return np.zeros((2, COLUMNS)), np.zeros((1, 8))
-    features = len(plans) + len(directory.slots) + len(directory.publishers) + len(FORMATS) + len(DEVICES) + 24 + 8
-    features += min(len(directory.places), 128) + min(len(directory.segments), 64)
-    rows = 1 << min(8 * features, 1 << 20).bit_length()
-    weights = np.zeros((2 * len(directory.products) * rows, COLUMNS))
-    weights[:, VARIANCE] = 1.0 / PRECISION
-    learners = np.zeros((len(directory.products), 8))
+    products = len(directory.products) if learning else 1
+    features = len(directory.publishers) + min(len(directory.places), 128) + min(len(directory.segments), 64)
+    features += len(FORMATS) + len(DEVICES) + 24 + 8
+    index[WEIGHT_ROWS] = 1 << min(8 * features, 1 << 20).bit_length() if learning else 1
+    index[SEGMENT_QUADS] = -(-min(len(directory.segments), 64) // 4)
+    rows = model_rows(int(index[WEIGHT_ROWS]))
+    weights, learners = np.zeros((2 * products * rows, COLUMNS)), np.zeros((products, LEARNER_COLUMNS))
+    weights[:, VARIANCE], weights[:, FACTOR] = 1.0 / PRECISION, 1.0
+    for first in range(0, len(weights), rows) if learning else ():
+        make_tables(weights, index, first)
     for plan in learning:
         assert plan.product is not None
         row = learners[_position(directory.products, plan.product, plan, "product")]
@@ -251,6 +279,19 @@ def _slot_publishers(directory: Directory) -> list[int]:
         raise PlanError(f"{len(directory.slots)} slots are more than the {MOST_SLOTS} a bidder can tell apart")
     position = {name: k for k, name in enumerate(directory.publishers)}
     return [position.get(slot.rpartition("/")[0], 0) for slot in directory.slots]
+
+
+def _learned_curve(bid: BidPlan) -> dict[str, float]:
+    """The fields of a win curve that is learned: where it begins, and how much that is worth."""
+    if not bid.learned:
+        return {}
+    return {
+        "curve_learned": 1,
+        "curve_centre": bid.a,
+        "curve_slopes": 2.0 * CURVE_BELIEVED * bid.b * bid.b,
+        "curve_offsets": CURVE_BELIEVED,
+        "curve_heard": CURVE_BELIEVED,
+    }
 
 
 def _pacing(pacing: PacePlan, total_nanos: int) -> dict[str, float]:

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from bidder.answer import LinksOf, bid_of
-from bidder.codec import Audience, Codec, Seen, nbr_of
+from bidder.answer import Writer, bare_bid
+from bidder.codec import Audience, Codec, Seen, blank_row, nbr_of
 from bidder.consent import Gate
-from bidder.core.book import IMPRESSION, Book
+from bidder.core.book import Book
 from bidder.core.codes import NOT_TARGETED, REASONS
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
 from bidder.core.pacing import pace_auction
 from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win
 from bidder.creatives import Shelf
-from bidder.markup.press import Press
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import Ask, Ruled, asks, fit, further, general
 from bidder.reservations import Answered, Made, Reservations, State, agreed_price
@@ -85,7 +84,6 @@ class Desk:
         self.ruled = [0] * len(Ruled)
         """How often each rule of a seller's took creatives out."""
         self.shelf = Shelf(plans)
-        self.press = Press()
         self.seat = seat
         self.no_bids: dict[int, int] = {}
         """How often each no-bid code was the answer."""
@@ -100,7 +98,7 @@ class Desk:
         self._clock = clock
         self._reservations = Reservations(reservation_s, REMEMBER_S)
         self._credited: dict[str, int] = {}
-        self._impression = np.zeros(1, IMPRESSION)
+        self._impression, self._row = blank_row()
         private = max([0, *(plan.signal_ix + 1 for plan in plans)])
         self._private = private > 0
         self._signals = np.zeros(max(1, private), np.int64)
@@ -126,15 +124,15 @@ class Desk:
         held = self.rows if len(self.book.held) else self.book.held
         self.book = ensure_people(self.book, len(self.rows))._replace(held=held)
 
-    async def bid(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
+    async def bid(self, request: BidRequest, write: Writer = bare_bid) -> BidResponse:
         """`answer` for transports that wait for one."""
-        return self.answer(request, links_of)
+        return self.answer(request, write)
 
-    def answer(self, request: BidRequest, links_of: LinksOf | None = None) -> BidResponse:
+    def answer(self, request: BidRequest, write: Writer = bare_bid) -> BidResponse:
         """Answer a request; without a bid the response carries `nbr`. Every bid holds its money until it is settled.
 
-        *links_of* gives a bid the addresses it calls; without it there is no markup either. A trial (`test` 1) is
-        decided like any other and holds nothing.
+        *write* makes a decision a bid; a bare one has neither addresses nor markup. A trial (`test` 1) is decided like
+        any other and holds nothing.
         """
         now_s = self._clock()
         self.expire(now_s)
@@ -152,15 +150,15 @@ class Desk:
         self.counts.unconsented += request.user is not None and not known
         for i, imp in enumerate(request.imp if shown else ()):
             try:
-                bid, nbr = self._impression_bid(
-                    request, imp, self._native(imp, i, problems), shown, known, now_s, links_of
-                )
+                native = None if imp.native is None else self._native(imp, i, problems)
+                bid, nbr = self._impression_bid(request, imp, native, shown, known, now_s, write)
             except MoneyError:
                 broken = True
                 continue
-            furthest = further(furthest, nbr)
             if bid is not None:
                 bids.append(bid)
+            elif not bids:
+                furthest = further(furthest, nbr)
         if bids:
             response = self.codec.response(request, bids)
             if tid is not None and self._answered is not None and request.test != 1:
@@ -176,8 +174,6 @@ class Desk:
 
     def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
         """The native request of an impression that has one; a broken one is no way to answer and noted as a problem."""
-        if imp.native is None:
-            return None
         try:
             return decode_native(imp, i)
         except InvalidMessage as problem:
@@ -192,12 +188,12 @@ class Desk:
         shown: int,
         known: bool,
         now_s: float,
-        links_of: LinksOf | None,
+        write: Writer,
     ) -> tuple[Bid | None, int]:
         """The bid for one impression, or none and why: the no-bid code that came furthest."""
         furthest = _NOTHING
         for ask in asks(imp, native):
-            seen = self.codec.read(request, imp, ask.kind, known, now_s, self._impression)
+            seen = self.codec.read(request, imp, ask.kind, known, now_s, self._row)
             if seen is None:
                 self.ruled[Ruled.UNKNOWN_PLACE] += 1
                 return None, Ruled.UNKNOWN_PLACE.nbr
@@ -205,7 +201,7 @@ class Desk:
             if ruled is not None:
                 furthest = further(furthest, ruled.nbr)
                 continue
-            bid, reason = self._offer(request, imp, ask, seen, creatives, now_s, links_of)
+            bid, reason = self._offer(request, imp, ask, seen, creatives, now_s, write)
             if bid is not None:
                 return bid, reason
             furthest = further(furthest, nbr_of(reason))
@@ -219,7 +215,7 @@ class Desk:
         seen: Seen,
         creatives: int,
         now_s: float,
-        links_of: LinksOf | None,
+        write: Writer,
     ) -> tuple[Bid | None, int]:
         """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
         if self._private:
@@ -233,16 +229,17 @@ class Desk:
             return None, reason
         bid_id = f"{self._bid_prefix}{self.counts.bids}"
         self.counts.bids += 1
-        deal_ix = seen.deal_ix if self._via_deal[campaign_ix] else -1
-        floor = self._impression["deal_floor_nanos" if self._via_deal[campaign_ix] else "floor_nanos"][0]
-        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, int(floor))
+        deal_ix, floor = (
+            (seen.deal_ix, seen.deal_floor_nanos) if self._via_deal[campaign_ix] else (-1, seen.floor_nanos)
+        )
+        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, floor)
         self._reservations.add(bid_id, made)
         if request.test == 1:
             self._release(made)
             made.state = State.LOST
         campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
         deal_id = self.codec.deal_id(deal_ix)
-        return bid_of(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id, links_of, self.press), reason
+        return write(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id), reason
 
     async def notice(self, notice: Notice) -> Heard:
         """Take in a notice; hearing it again changes nothing."""
@@ -368,6 +365,8 @@ class Desk:
 
     def expire(self, now_s: float) -> None:
         """Give back what bids hold that nobody has settled within the reservation time."""
+        if now_s < self._reservations.due_s:
+            return
         for made in self._reservations.overdue(min(now_s, self.horizon_s)):
             self._release(made)
             made.state = State.EXPIRED

@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bidder.answer import LinksOf, bid_of
-from bidder.codec import Seen
+from bidder.answer import Writer
+from bidder.codec import Seen, blank_row
 from bidder.core.book import (
-    IMPRESSION,
     ROW_DEVICE,
     ROW_FORMAT,
     ROW_HOUR,
@@ -31,9 +30,9 @@ from bidder.core.targeting import inside_fence
 from bidder.desk import Desk
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import Ask, Ruled, asks, fit, general
-from openrtb.decode import decode_request, encode_response
+from openrtb.decode import decode_request
 from openrtb.errors import InvalidMessage
-from openrtb.messages import Bid, BidRequest, Imp
+from openrtb.messages import Bid, BidRequest, BidResponse, Imp
 from openrtb.money import nanos_to_cpm
 from openrtb.native import decode_native
 
@@ -86,9 +85,16 @@ class Explanation:
 class Explainer:
     """Explains requests to one desk, which serves nobody else."""
 
-    def __init__(self, desk: Desk, plans: Sequence[CampaignPlan], directory: Directory, links_of: LinksOf) -> None:
-        self._desk, self._plans, self._directory, self._links_of = desk, plans, directory, links_of
-        self._row = np.zeros(1, IMPRESSION)
+    def __init__(
+        self,
+        desk: Desk,
+        plans: Sequence[CampaignPlan],
+        directory: Directory,
+        write: Writer,
+        encode: Callable[[BidResponse], bytes],
+    ) -> None:
+        self._desk, self._plans, self._directory, self._write, self._encode = desk, plans, directory, write, encode
+        self._row, self._row_bytes = blank_row()
         self._signals = np.zeros(max([1, *(plan.signal_ix + 1 for plan in plans)]), np.int64)
         self._none = np.zeros((len(plans), len(REASONS)), np.int64)
 
@@ -193,7 +199,7 @@ class Explainer:
     def _read(self, request: BidRequest, imp: Imp, ask: Ask, now_s: float) -> Seen | None:
         values = None if imp.ext is None else imp.ext.values_nanos
         self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
-        return self._desk.codec.read(request, imp, ask.kind, self._desk.gate.open(request), now_s, self._row)
+        return self._desk.codec.read(request, imp, ask.kind, self._desk.gate.open(request), now_s, self._row_bytes)
 
     def _fitting(self, request: BidRequest, imp: Imp, ask: Ask, seen: Seen) -> tuple[int, Ruled | None]:
         desk, took = self._desk, [0] * len(Ruled)
@@ -222,7 +228,7 @@ class Explainer:
                 self._one(request, i, imp, now_s, tally, spent, bids)
             if bids:
                 answer: list[float] = []
-                _timed(answer, encode_response, self._desk.codec.response(request, bids))
+                _timed(answer, self._encode, self._desk.codec.response(request, bids))
                 spent["encode"] += answer[0]
             for name, value in spent.items():
                 times[name].append(value)
@@ -258,7 +264,7 @@ class Explainer:
             if c >= 0:
                 desk = self._desk
                 creative, campaign_id = desk.shelf.first(creatives, c), self._plans[c].campaign_id
-                bids.append(bid_of("0", imp, ask, creative, campaign_id, bid, None, self._links_of, desk.press))
+                bids.append(self._write("0", imp, ask, creative, campaign_id, bid, None))
                 spent["encode"] += (time.perf_counter() - began) * 1e6
                 return
 

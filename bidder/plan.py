@@ -53,6 +53,8 @@ class BidPlan:
     max_nanos: int | None = None
     strategy: StrategyPlan | None = None
     """A user's own function instead of the rule; *max_nanos* holds for it too."""
+    learned: bool = False
+    """shaded_lognormal: a and b are where learning begins, see `bidder.core.curves`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,12 +195,14 @@ def sizes_of(banner: Banner) -> list[tuple[int, int]]:
 
 def _fit_banner(shelf: Shelf, banner: Banner, left: int, took: list[int]) -> tuple[int, Ruled | None]:
     why = None
-    if left & ~shelf.any_size or banner.format:
+    if left & ~shelf.any_size:
         sizes = sizes_of(banner)
         if sizes:
             left, why = _pass(left, shelf.any_size | shelf.any_of(shelf.sizes, sizes), Ruled.SIZE, took)
         elif banner.format:
             left, why = _pass(left, 0, Ruled.SIZE, took)
+    elif banner.format and not (banner.w and banner.h) and not sizes_of(banner):
+        left, why = _pass(left, 0, Ruled.SIZE, took)
     if left and banner.mimes and "text/html" not in banner.mimes:
         left, why = _pass(left, 0, Ruled.MIME, took)
     return left, why

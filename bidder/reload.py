@@ -11,14 +11,30 @@ from collections.abc import Sequence
 import numpy as np
 
 from bidder.build import build_book
-from bidder.core.book import FREE_BLOCKS, LARGEST_BLOCK, MEMORY_USED, ROW_ACTIVE, START_HOUR, START_OF_DAY_S, Book
+from bidder.core.book import (
+    CELL_RIPE,
+    CELL_WINS,
+    FREE_BLOCKS,
+    LARGEST_BLOCK,
+    MEMORY_USED,
+    ROW_ACTIVE,
+    SEGMENT_QUADS,
+    START_HOUR,
+    START_OF_DAY_S,
+    WEIGHT_ROWS,
+    Book,
+)
 from bidder.core.pricing import list_prices
 from bidder.plan import CampaignPlan, Directory
 
 _HAPPENED = (
     *("spent_nanos", "reserved_nanos", "day_ix", "spent_day_nanos", "reserved_day_nanos", "wins", "clicks"),
     *("conversions", "conversion_nanos", "entered", "tick_entered", "tick_spent_nanos", "tick_s"),
-    *("ripened_s", "bought_worth", "tick_bought_worth"),
+    *("ripened_log", "bought_worth", "tick_bought_worth"),
+)
+_CURVE = (
+    *("bid_a", "bid_b", "curve_slope_push", "curve_offset_push", "curve_slopes", "curve_both", "curve_offsets"),
+    "curve_heard",
 )
 _PACED = ("mu", "multiplier", "pace_target_nanos", "pid_integral", "pid_error", "pass_share", "target_mu")
 
@@ -57,14 +73,20 @@ def carry_over(draft: Book, plans: Sequence[CampaignPlan], old: Book, old_plans:
         if plan.pacing == earlier.pacing:
             for name in _PACED:
                 rows[name][c] = before[name][c]
-        draft.cells[c, :, 2:] = old.cells[c, :, 2:]
+        draft.cells[c, :, CELL_WINS : CELL_RIPE + 1] = old.cells[c, :, CELL_WINS : CELL_RIPE + 1]
+        if plan.bid == earlier.bid and plan.bid.learned:
+            for name in _CURVE:
+                rows[name][c] = before[name][c]
         if _rates(plan) == _rates(earlier):
             draft.cells[c] = old.cells[c]
         list_prices(draft, c)
     if draft.weights.shape == old.weights.shape and draft.learners.shape == old.learners.shape:
-        draft.learners[:], draft.weights[:] = old.learners, old.weights  # other sizes: features moved, learned anew
+        draft.learners[:], draft.weights[:] = old.learners, old.weights
+    else:  # features moved: learned anew
+        rows["ripened_log"] = 0.0
     index = old.index.copy()
-    index[:MEMORY_USED] = draft.index[:MEMORY_USED]
+    for part in (slice(MEMORY_USED), [WEIGHT_ROWS, SEGMENT_QUADS]):
+        index[part] = draft.index[part]
     assert MEMORY_USED < LARGEST_BLOCK < FREE_BLOCKS  # the rest of the index is about slots and people's memory
     old.persons["near"] |= old.persons["seen"]  # a cap may be lower now: look at the lists again
     return draft._replace(index=index, persons=old.persons, memory=old.memory)

@@ -5,6 +5,7 @@ Times in s on the bidder's clock, money in nanos per impression.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
@@ -14,6 +15,9 @@ from msgspec import Struct
 from openrtb.errors import MoneyError
 from openrtb.money import price_nanos
 from openrtb.notices import Billing
+
+MOST = 1 << 18
+"""Bids whose ids are kept, at some 450 bytes each: a minute of a busy exchange's, an hour of a quiet one's."""
 
 
 class State(IntEnum):
@@ -42,24 +46,36 @@ class Made(Struct, gc=False):
 
 
 class Reservations:
-    """Every bid of the last *remember_s* seconds. All live equally long, so they leave in the order they came."""
+    """Every bid of the last *remember_s* seconds, but of those that hold nothing any more only the newest: together
+    never more than *most*, unless more than that are in flight. All live equally long, so they leave in the order they
+    came."""
 
-    def __init__(self, hold_s: float, remember_s: float) -> None:
+    def __init__(self, hold_s: float, remember_s: float, most: int = MOST) -> None:
         self._hold_s = hold_s
         self._remember_s = max(remember_s, hold_s)
+        self._most = most
         self._made: dict[str, Made] = {}
         self._held: deque[Made] = deque()
-        self._known: deque[tuple[float, str]] = deque()
+        self._known: deque[str] = deque()
+        self.due_s = math.inf
+        """Before this moment `overdue` has nothing to do."""
 
     def __len__(self) -> int:
         """Bids that still hold budget."""
         return sum(made.state is State.IN_FLIGHT for made in self._held)
 
+    @property
+    def known(self) -> int:
+        """Bids whose id is known."""
+        return len(self._known)
+
     def add(self, bid_id: str, made: Made) -> None:
         """Take in a bid just made."""
+        if not self._held:
+            self.due_s = min(self.due_s, made.made_s + self._hold_s)
         self._made[bid_id] = made
         self._held.append(made)
-        self._known.append((made.made_s, bid_id))
+        self._known.append(bid_id)
 
     def find(self, bid_id: str) -> Made | None:
         """The bid with this id; None when there never was one or it is forgotten."""
@@ -106,3 +122,16 @@ def agreed_price(notice: Billing, made: Made) -> int | None:
     except MoneyError:
         return None
     return price if price <= made.bid_nanos else None
+
+        self._forget(now_s)
+        holds = held[0].made_s + self._hold_s if held else math.inf
+        remembers = self._made[self._known[0]].made_s + self._remember_s if self._known else math.inf
+        self.due_s = min(holds, remembers)
+
+    def _forget(self, now_s: float) -> None:
+        known, made = self._known, self._made
+        # Those that are held are the newest ones.
+        while len(known) > max(self._most, len(self._held)) or (
+            known and made[known[0]].made_s + self._remember_s <= now_s
+        ):
+            del made[known.popleft()]

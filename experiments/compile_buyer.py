@@ -165,7 +165,8 @@ def _bid(bid: Bid) -> BidPlan:
     if isinstance(bid, ShadedBid):
         curve = bid.curve
         if isinstance(curve, LognormalCurve):
-            return BidPlan("shaded_lognormal", math.log(curve.median * NANOS_PER_CPM), curve.sigma, highest)
+            median_log = math.log(curve.median * NANOS_PER_CPM)
+            return BidPlan("shaded_lognormal", median_log, curve.sigma, highest, learned=curve.learned)
         return BidPlan("shaded_uniform", curve.high * NANOS_PER_CPM, float(curve.rivals), highest)
     return BidPlan("truthful", bid.multiplier, 0.0, highest)
 

@@ -11,7 +11,7 @@ from bidder.core.book import Book
 from experiments.accounting import account
 from experiments.drivers.batch import Progress, run_batch
 from experiments.drivers.events import run_events
-from experiments.drivers.live import run_live
+from experiments.drivers.live import DEFAULT_URL, run_live
 from experiments.ledger import Ledger
 from experiments.results.manifest import Manifest, scenario_hash
 from experiments.results.tables import Tables, build_tables
@@ -34,14 +34,19 @@ DRIVERS: dict[str, Driver] = {"batch": run_batch, "events": run_events, "live": 
 
 
 def run_scenario(
-    scenario: Scenario, command: str, progress: Progress | None = None, bidder_url: str | None = None
+    scenario: Scenario,
+    command: str,
+    progress: Progress | None = None,
+    bidder_url: str | None = None,
+    conversion_key: bytes | None = None,
 ) -> Outcome:
-    """Run *scenario*; *command* is what the manifest says remakes it. Only `live` has a bidder at a URL."""
+    """Run *scenario*; *command* is what the manifest says remakes it. Only `live` has a bidder at a URL, and a key with
+    which it is told of purchases."""
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     setting = make_ready(scenario)
     driver = DRIVERS[scenario.driver]
-    if scenario.driver == "live" and bidder_url is not None:
-        driver = partial(run_live, url=bidder_url)
+    if scenario.driver == "live":
+        driver = partial(run_live, url=bidder_url or DEFAULT_URL, conversion_key=conversion_key)
     ledger, book = driver(setting, progress)
     tables = build_tables(account(setting, ledger, book))
     text = dump_yaml(scenario)

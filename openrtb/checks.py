@@ -6,7 +6,7 @@ Only what is forbidden is refused: advice the specification merely gives, and co
 from __future__ import annotations
 
 from openrtb.errors import InvalidMessage
-from openrtb.messages import Banner, BidRequest, BidResponse, Format, Imp
+from openrtb.messages import BidRequest, BidResponse, Format, Imp
 from openrtb.money import HIGHEST_CPM
 
 _FLOOR = f"must be a price between 0 and {HIGHEST_CPM:.0f} CPM"
@@ -15,21 +15,26 @@ _CURRENCY = "must be a currency code of three letters, as in ISO 4217"
 
 def check_request(request: BidRequest) -> None:
     """Refuse a request that breaks the specification; raises `InvalidMessage`."""
-    _require(request.id, "id")
+    # What is in order must not cost: no call is made that finds nothing to say.
+    if not request.id:
+        _require(request.id, "id")
     if not request.imp:
         raise InvalidMessage("imp", "must hold at least one impression")
     if (request.site is not None) + (request.app is not None) + (request.dooh is not None) > 1:
         raise InvalidMessage("site, app, dooh", "only one of them may be there")
     if request.cur is not None:
         for k, currency in enumerate(request.cur):
-            _check_currency(currency, "cur", k)
+            if currency != "USD":
+                _check_currency(currency, "cur", k)
+    several = len(request.imp) > 1
     seen: set[str] = set()
     for i, imp in enumerate(request.imp):
         if not imp.id:
             _require(imp.id, f"imp[{i}].id")
-        if imp.id in seen:
-            raise InvalidMessage(f"imp[{i}].id", f"{imp.id!r} is the id of another impression too")
-        seen.add(imp.id)
+        if several:
+            if imp.id in seen:
+                raise InvalidMessage(f"imp[{i}].id", f"{imp.id!r} is the id of another impression too")
+            seen.add(imp.id)
         _check_imp(imp, i)
 
 
@@ -55,8 +60,8 @@ def check_response(response: BidResponse) -> None:
 def _check_imp(imp: Imp, i: int) -> None:
     if imp.banner is None and imp.video is None and imp.audio is None and imp.native is None:
         raise InvalidMessage(f"imp[{i}]", "must offer a banner, video, audio or native")
-    if imp.banner is not None:
-        _check_banner(imp.banner, i)
+    if imp.banner is not None and imp.banner.format:
+        _check_formats(imp.banner.format, i)
     if imp.video is not None and not imp.video.mimes:
         raise InvalidMessage(f"imp[{i}].video.mimes", "must name at least one MIME type")
     if imp.audio is not None and not imp.audio.mimes:
@@ -71,11 +76,12 @@ def _check_imp(imp: Imp, i: int) -> None:
                 _require(deal.id, f"imp[{i}].pmp.deals[{d}].id")
             if not 0.0 <= deal.bidfloor <= HIGHEST_CPM:
                 raise InvalidMessage(f"imp[{i}].pmp.deals[{d}].bidfloor", _FLOOR)
-            _check_currency(deal.bidfloorcur, f"imp[{i}].pmp.deals[{d}].bidfloorcur")
+            if deal.bidfloorcur != "USD":
+                _check_currency(deal.bidfloorcur, f"imp[{i}].pmp.deals[{d}].bidfloorcur")
 
 
-def _check_banner(banner: Banner, i: int) -> None:
-    for k, size in enumerate(banner.format or ()):
+def _check_formats(formats: list[Format], i: int) -> None:
+    for k, size in enumerate(formats):
         if not _is_size(size):
             rule = "must have either w and h, both above 0, or wmin, wratio and hratio"
             raise InvalidMessage(f"imp[{i}].banner.format[{k}]", rule)

@@ -2,7 +2,9 @@
 
 WireError               something on the wire breaks the specification
 ├── InvalidMessage      a message cannot be read; says where and which rule
-└── MoneyError          a price that is no number, negative or beyond what nanos can hold
+├── MoneyError          a price that is no number, negative or beyond what nanos can hold
+├── NotPacked           a body that is said to be gzip and is not
+└── TooLarge            a body beyond what is read
 """
 
 from __future__ import annotations
@@ -23,3 +25,11 @@ class InvalidMessage(WireError):
 
 class MoneyError(WireError):
     """A price that is no number, negative or beyond what nanos can hold."""
+
+
+class NotPacked(WireError):
+    """A body that is said to be gzip and is not, or not one whole stream of it."""
+
+
+class TooLarge(WireError):
+    """A body beyond what is read."""

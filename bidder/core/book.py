@@ -58,12 +58,12 @@ CAMPAIGN = np.dtype(
         ("keep_all", "i4"),  # 1: every exposure is remembered, not only the latest
         ("family_ix", "i4"),  # campaigns whose exposures count together for frequency
         ("relatives", "u8"),  # their bits in `PERSON.seen`
-        ("offset_click", "f8"),  # log odds the models start from
-        ("offset_purchase", "f8"),
-        ("ripened_s", "f8"),  # when the purchases cells wait for were last brought up to date
+        ("ripened_log", "f8"),  # the product's KEPT_LOG when the purchases cells wait for were last brought up to date
         ("curve_first", "i4"),  # its worth by frequency is curve_first .. curve_first + curve_count of `curves`
         ("curve_count", "i4"),
         ("shape_first", "i4"),  # its cumulative hours of the week are 169 entries of `curves` from here; -1: flat
+        ("shape_begun", "f8"),  # weight of the week before its start,
+        ("shape_whole", "f8"),  # and between start and end
         ("pass_share", "f8"),  # of throttled pacing: the share of auctions it takes part in
         ("target_share", "f8"),  # cost allowed per unit of worth bought; 0: no such target
         ("target_mu", "f8"),  # shadow price of that target
@@ -89,6 +89,15 @@ CAMPAIGN = np.dtype(
         ("tick_entered", "i8"),  # these three as they were at the last tick
         ("tick_spent_nanos", "i8"),
         ("tick_s", "f8"),
+        # a win curve learned while it is used, see `bidder.core.curves`
+        ("curve_learned", "i4"),
+        ("curve_centre", "f8"),  # logarithm of the plan's median
+        ("curve_slope_push", "f8"),  # gradient of the log-likelihood, gathered since the last tick
+        ("curve_offset_push", "f8"),
+        ("curve_slopes", "f8"),  # information so far: minus its second derivatives
+        ("curve_both", "f8"),
+        ("curve_offsets", "f8"),
+        ("curve_heard", "f8"),  # auctions it stands for
         ("pid_p", "f8"),
         ("pid_i", "f8"),
         ("pid_d", "f8"),
@@ -144,7 +153,9 @@ SEEN = np.dtype(
 # Columns of `cells`: the rates the bids use, then the counts they are learned from; impressions whose purchases have
 # had their time, and those still waiting, are kept apart only where rates are pooled.
 CTR, CVR, CELL_WINS, CELL_CLICKS, CELL_CONVERSIONS, CELL_RIPE = range(6)
-CELL_COLUMNS = 6
+# What the models start from, for clicks, then for purchases: the rates as odds, and the variance of their logarithm.
+CELL_ODDS, CELL_DOUBT = 6, 7
+CELL_COLUMNS = 10
 
 # Columns of `prices`.
 WORTH, BID_PRICE = range(2)
@@ -167,8 +178,10 @@ WORTH, BID_PRICE = range(2)
     MEMORY_USED,
     LARGEST_BLOCK,
     SLOT_PUBLISHERS,
+    WEIGHT_ROWS,  # weights of each model
+    SEGMENT_QUADS,  # groups of four segments the models look at
     FREE_BLOCKS,
-) = range(17)
+) = range(19)
 
 BLOCK_CLASSES = 24
 """Blocks of memory hold 4 << k entries; index[FREE_BLOCKS + k] is the first free one of class k, -1: none."""
@@ -206,8 +219,9 @@ class Book(NamedTuple):
     held: NDArray[np.uint64]
     """uint64[P, words]: the segment row of each person, as features of the models; [0, 1] where none is used."""
     weights: NDArray[np.float64]
-    """float64[2 G R, 7]: R weights of each of two models per product, see `bidder.core.ftrl`."""
+    """float64[2 G rows, 8]: for each of two models per product its weights, see `bidder.core.ftrl`, and what follows
+    from them, see `bidder.core.features`."""
     learners: NDArray[np.float64]
-    """float64[G, 8]: what each product's models have heard, see `bidder.core.rates`."""
+    """float64[G, LEARNER_COLUMNS]: what each product's models have heard, see `bidder.core.rates`."""
     curves: NDArray[np.float64]
     """float64[]: factors on the worth by number of earlier exposures."""

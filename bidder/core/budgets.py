@@ -63,8 +63,10 @@ def shaped_share(book: Book, campaign_ix: int, from_s: float, to_s: float, now_s
 @kernel
 def _shaped_plan(book: Book, campaign_ix: int, amount_nanos: int, now_s: float, today_ix: int) -> bool:
     """`on_plan` along a weekly shape."""
-    campaigns, start_s = book.campaigns, book.campaigns["start_s"][campaign_ix]
-    share = shaped_share(book, campaign_ix, start_s, campaigns["end_s"][campaign_ix], now_s)
+    campaigns, first = book.campaigns, book.campaigns["shape_first"][campaign_ix]
+    reached = course(book.curves, first, book.index, now_s)
+    whole = campaigns["shape_whole"][campaign_ix]
+    share = (reached - campaigns["shape_begun"][campaign_ix]) / whole if whole > 0.0 else 1.0
     planned_nanos = int(campaigns["total_nanos"][campaign_ix] * share)
     if committed_nanos(campaigns, campaign_ix) + amount_nanos > planned_nanos:
         return False
@@ -72,7 +74,9 @@ def _shaped_plan(book: Book, campaign_ix: int, amount_nanos: int, now_s: float, 
     if daily_nanos == NO_DAILY_LIMIT:
         return True
     midnight_s = today_ix * DAY_S - book.index[START_OF_DAY_S]
-    share = shaped_share(book, campaign_ix, midnight_s, midnight_s + DAY_S, now_s)
+    begun = course(book.curves, first, book.index, midnight_s)
+    whole = course(book.curves, first, book.index, midnight_s + DAY_S) - begun
+    share = (reached - begun) / whole if whole > 0.0 else 1.0
     return committed_day_nanos(campaigns, campaign_ix, today_ix) + amount_nanos <= int(daily_nanos * share)
 
 

@@ -22,8 +22,9 @@ from bidder.core.codes import (
     PACED,
 )
 from bidder.core.kernel import kernel
+from bidder.core.live import refused_unpriced
 from bidder.core.pacing import throttled
-from bidder.core.pricing import quote
+from bidder.core.pricing import LIVE, quote
 from bidder.core.strategy import strategy_bid
 from bidder.core.targeting import audience_word, context_word, inside_fence, lowest_bit
 
@@ -105,6 +106,12 @@ def decide(
         while word != _ZERO:
             campaign_ix = 64 * word_ix + lowest_bit(word)
             word &= word - _ONE
+            if book.campaigns["signal_ix"][campaign_ix] == LIVE:
+                reason = refused_unpriced(book, campaign_ix, imps, i, today_ix)
+                if reason != BID:
+                    tally[campaign_ix, reason] += 1
+                    furthest = max(furthest, reason)
+                    continue
             worth, bid = quote(book, campaign_ix, imps, i, signals)
             if book.campaigns["strategy"][campaign_ix] != 0:
                 bid = strategy_bid(book, campaign_ix, worth, imps, i)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from bidder.core.book import ROW_UNIDENTIFIED, Book
 from bidder.core.clock import day_ix, day_share
+from bidder.core.codes import BID
 from bidder.core.decide import check, refuse_unidentified
 from bidder.core.kernel import kernel
-from bidder.core.pricing import quote
+from bidder.core.live import refused_unpriced
+from bidder.core.pricing import LIVE, quote
 from bidder.core.strategy import strategy_bid
 from bidder.core.targeting import audience_word, context_word, lowest_bit
 
@@ -66,6 +68,9 @@ def enter_all(
             entries["bid_nanos"][n] = bid
             entries["worth_nanos"][n] = worth
             entries["campaign_ix"][n] = campaign_ix
-            entries["reason"][n] = check(book, campaign_ix, imps, i, bid, today_ix, share)
+            reason = BID
+            if book.campaigns["signal_ix"][campaign_ix] == LIVE:
+                reason = refused_unpriced(book, campaign_ix, imps, i, today_ix)
+            entries["reason"][n] = reason if reason != BID else check(book, campaign_ix, imps, i, bid, today_ix, share)
             n += 1
     return n

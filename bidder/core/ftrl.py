@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bidder.core.kernel import kernel
 
-# Columns of a row of weights: one cache line.
-Z, N, WEIGHT, VARIANCE, GRADIENT, SQUARES, WAITING = range(7)
+# Columns of a row of weights: one cache line. The factor is exp(weight): predictions multiply odds.
+Z, N, WEIGHT, VARIANCE, GRADIENT, SQUARES, WAITING, FACTOR = range(8)
 COLUMNS = 8
 
 ALPHA, BETA, L1, L2 = 0.1, 1.0, 0.0, 1.0
@@ -56,22 +56,29 @@ def weight_of(z: float, n: float) -> float:
 
 
 @kernel
-def refresh(weights: NDArray[np.float64], first: int, last: int, ripe: float) -> None:
-    """Take in what rows *first* .. *last* have gathered, and the share *ripe* of the gradients that wait.
+def refresh_row(weights: NDArray[np.float64], row: int, ripe: float) -> None:
+    """Take in what a row has gathered, and the share *ripe* of the gradient that waits (below 0: some waits again).
 
     *weights* is float64[rows, COLUMNS]. Gradients wait where outcomes are slow: see `bidder.core.rates`.
     """
+    if weights[row, WAITING] != 0.0:
+        weights[row, GRADIENT] += ripe * weights[row, WAITING]
+        weights[row, WAITING] -= ripe * weights[row, WAITING]
+    gradient = weights[row, GRADIENT]
+    if gradient == 0.0:
+        return
+    n = weights[row, N] + weights[row, SQUARES]
+    sigma = (math.sqrt(n) - math.sqrt(weights[row, N])) / ALPHA
+    weights[row, Z] += gradient - sigma * weights[row, WEIGHT]
+    weights[row, N] = n
+    weights[row, WEIGHT] = weight_of(weights[row, Z], n)
+    weights[row, FACTOR] = math.exp(weights[row, WEIGHT])
+    weights[row, VARIANCE] = 1.0 / (PRECISION + n)
+    weights[row, GRADIENT] = weights[row, SQUARES] = 0.0
+
+
+@kernel
+def refresh(weights: NDArray[np.float64], first: int, last: int, ripe: float) -> None:
+    """`refresh_row` for every row from *first* to *last*."""
     for row in range(first, last):
-        if weights[row, WAITING] != 0.0:
-            weights[row, GRADIENT] += ripe * weights[row, WAITING]
-            weights[row, WAITING] -= ripe * weights[row, WAITING]
-        gradient = weights[row, GRADIENT]
-        if gradient == 0.0:
-            continue
-        n = weights[row, N] + weights[row, SQUARES]
-        sigma = (math.sqrt(n) - math.sqrt(weights[row, N])) / ALPHA
-        weights[row, Z] += gradient - sigma * weights[row, WEIGHT]
-        weights[row, N] = n
-        weights[row, WEIGHT] = weight_of(weights[row, Z], n)
-        weights[row, VARIANCE] = 1.0 / (PRECISION + n)
-        weights[row, GRADIENT] = weights[row, SQUARES] = 0.0
+        refresh_row(weights, row, ripe)

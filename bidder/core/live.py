@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from bidder.core.bids import bid_nanos
 from bidder.core.book import CTR, CVR, WORTH, Book
+from bidder.core.budgets import affordable
 from bidder.core.clock import hour_of_week
-from bidder.core.codes import BID_RANDOM, GOAL_CPC, GOAL_CPM
+from bidder.core.codes import BID, BID_RANDOM, BUDGET_GONE, GOAL_CPC, GOAL_CPM, NOT_TARGETED
 from bidder.core.ftrl import hashed
 from bidder.core.kernel import kernel, outlined
 from bidder.core.rates import CLICKS, PURCHASES, USES_CLICKS, USES_PURCHASES, explored, normal_draw, predict
+from bidder.core.targeting import inside_fence
 from bidder.core.touch import earlier_exposures, slot_of, touch_of
 
 _S12 = np.uint64(12)
@@ -56,6 +58,23 @@ def price_apart(campaigns: NDArray[np.void], campaign_ix: int, worth: float, ctr
 
 
 @kernel
+def refused_unpriced(book: Book, campaign_ix: int, imps: NDArray[np.void], i: int, today_ix: int) -> int:
+    """BID, or why no price need be worked out: outside the campaign's time or fence, or not even the floor affordable.
+
+    Asked of campaigns priced live only: the others' prices cost nothing. A user's strategy is always asked.
+    """
+    campaigns, now_s = book.campaigns, imps["now_s"][i]
+    if campaigns["strategy"][campaign_ix] != 0:
+        return BID
+    if now_s < campaigns["start_s"][campaign_ix] or now_s >= campaigns["end_s"][campaign_ix]:
+        return NOT_TARGETED
+    if not inside_fence(campaigns, campaign_ix, imps["lat"][i], imps["lon"][i]):
+        return NOT_TARGETED
+    floor = imps["deal_floor_nanos"][i] if campaigns["via_deal"][campaign_ix] == 1 else imps["floor_nanos"][i]
+    return BID if affordable(campaigns, campaign_ix, max(floor, 1), today_ix) else BUDGET_GONE
+
+
+@kernel
 def live_quote(book: Book, campaign_ix: int, imps: NDArray[np.void], i: int) -> tuple[int, float, int]:
     """Worth (nanos), the worth it bids on, and the bid before pacing.
 
@@ -66,19 +85,19 @@ def live_quote(book: Book, campaign_ix: int, imps: NDArray[np.void], i: int) -> 
     earlier = earlier_exposures(book, campaign_ix, person_ix, imps["now_s"][i])
     goal, modelled = campaigns["goal"][campaign_ix], campaigns["modelled"][campaign_ix]
     clicks, purchases = book.cells[campaign_ix, slot_ix, CTR], book.cells[campaign_ix, slot_ix, CVR]
-    spread = 0.0
+    variance = 0.0
     if modelled != 0:
         touch, hour = touch_of(imps, i, earlier), imps["hour"][i]
         if modelled & USES_CLICKS:
-            clicks, spread = predict(book, campaign_ix, CLICKS, person_ix, touch, hour)
+            clicks, variance = predict(book, campaign_ix, CLICKS, person_ix, touch, hour)
         if modelled & USES_PURCHASES:
-            purchases, spread = predict(book, campaign_ix, PURCHASES, person_ix, touch, hour)
+            purchases, variance = predict(book, campaign_ix, PURCHASES, person_ix, touch, hour)
     rate = 1.0 if goal == GOAL_CPM else clicks if goal == GOAL_CPC else purchases
     factor = curve_factor(book, campaign_ix, earlier)
     value = campaigns["goal_value"][campaign_ix] * factor
     draw = 1.0
     if campaigns["explores"][campaign_ix] == 1:
-        draw = explored(1.0, spread, normal_draw(imps["request_no"][i], campaign_ix, slot_ix))
+        draw = explored(1.0, variance, normal_draw(imps["request_no"][i], campaign_ix, slot_ix))
     bid_worth = rate * draw * value
     if campaigns["bid_kind"][campaign_ix] == BID_RANDOM:
         return int(rate * value), bid_worth, random_bid(campaigns, campaign_ix, imps["request_no"][i], slot_ix)

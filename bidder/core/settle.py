@@ -18,6 +18,7 @@ from bidder.core.book import (
 from bidder.core.budgets import affordable
 from bidder.core.clock import day_ix
 from bidder.core.codes import GOAL_ROAS, METHOD_POOLED
+from bidder.core.curves import hear_auction, learn_curve
 from bidder.core.kernel import kernel
 from bidder.core.live import worth_of
 from bidder.core.memory import IN_FLIGHT_S, forget_in_flight, remember
@@ -68,6 +69,7 @@ def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_da
     """Give back what a lost or expired bid held."""
     _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
     pace_auction(book.campaigns, campaign_ix, 0, 1)
+    hear_auction(book.campaigns, campaign_ix, bid_nanos, 0, False)
 
 
 @kernel
@@ -105,6 +107,7 @@ def win(
     _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
     _spend(book, campaign_ix, person_ix, touch, price_nanos, bid_day_ix, now_s)
     pace_auction(book.campaigns, campaign_ix, price_nanos, 1)
+    hear_auction(book.campaigns, campaign_ix, bid_nanos, price_nanos, True)
 
 
 @kernel
@@ -133,7 +136,10 @@ def book_spend(
 
 @kernel
 def buy(book: Book, campaign_ix: int, person_ix: int, touch: int, price_nanos: int, now_s: float) -> None:
-    """Reserve and win in one step: what both amount to when no time passes between them."""
+    """Reserve and win in one step: what both amount to when no time passes between them.
+
+    But for what the bid tells of the market, which `bidder.core.curves.hear_auction` takes.
+    """
     today_ix = day_ix(book.index, now_s)
     _enter_day(book, campaign_ix, today_ix)
     _spend(book, campaign_ix, person_ix, touch, price_nanos, today_ix, now_s)
@@ -142,7 +148,7 @@ def buy(book: Book, campaign_ix: int, person_ix: int, touch: int, price_nanos: i
 
 @kernel
 def lose(book: Book, campaign_ix: int) -> None:
-    """Reserve and release in one step: what both amount to when no time passes between them."""
+    """Reserve and release in one step, as `buy` is: what both amount to when no time passes between them."""
     pace_auction(book.campaigns, campaign_ix, 0, 1)
 
 
@@ -202,9 +208,11 @@ def tick(book: Book, now_s: float) -> None:
         if campaigns["learned"][c] == 1 and campaigns["changed"][c] == 1:
             campaigns["changed"][c] = 0
             if campaigns["method"][c] >= METHOD_POOLED:
-                pool_rates(book, c, now_s)
+                pool_rates(book, c)
             else:
                 learn_rates(book, c)
             if campaigns["goal"][c] == GOAL_ROAS:
                 learn_basket(campaigns, c)
+            list_prices(book, c)
+        if campaigns["curve_learned"][c] == 1 and learn_curve(campaigns, c):
             list_prices(book, c)

@@ -19,10 +19,12 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from bidder.answer import full_bid
 from bidder.desk import REMEMBER_S, Desk, Heard
 from bidder.errors import BodyRefused, NoticeError, NoticeUnreadable
 from bidder.markup.links import SILENT, Links
@@ -31,8 +33,9 @@ from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
 from bidder.server.lane import WORTH_PACKING
 from bidder.server.metrics import Histogram
+from bidder.server.press import Press
 from bidder.server.shedding import Pulse
-from bidder.server.signing import Kind, Signer, Ticket
+from bidder.server.signing import Kind, Signed, Signer, Ticket, query_of
 from openrtb.codes import LossReason, NoBidReason
 from openrtb.decode import VERSION, decode_request, encode_response
 from openrtb.errors import InvalidMessage, MoneyError
@@ -90,6 +93,7 @@ class Service:
         self.more_routes: Callable[[web.Application], None] = lambda app: None
         self.public_url = public_url
         self._signer = signer
+        self._press = Press(self._signed, self._links)
         self._currency = currency
         self._allowance_s = allowance_s
 
@@ -117,10 +121,10 @@ class Service:
 
     async def bid(self, http: web.Request) -> web.Response:
         """Answer a bid request."""
-        if self.pulse.late:
+        came_s = time.monotonic()
+        if self.pulse.sheds(came_s):
             self.traffic.shed += 1
             return web.Response(status=204, headers=_HEADERS)
-        came_s = time.monotonic()
         try:
             body = await read_body(http)
         except BodyRefused as refused:
@@ -135,7 +139,8 @@ class Service:
         200 with the bids, or with the reason for none when *say_why*; else 204 or 400 and nothing. *came_s* is when the
         request came, on the monotonic clock.
         """
-        if self.pulse.late:
+        pulse = self.pulse
+        if pulse.sheds(came_s):
             self.traffic.shed += 1
             return 204, b""
         try:
@@ -143,22 +148,21 @@ class Service:
         except InvalidMessage:
             self.traffic.malformed += 1
             return 400, b""
-        response = self.answer(request, came_s)
-        body = b"" if not response.seatbid and not say_why else encode_response(response)
+        body = self._answer(request, min(came_s, pulse.due_s), say_why)
         self.answer_s.add(time.monotonic() - came_s)
         return (200, body) if body else (204, body)
 
-    def answer(self, request: BidRequest, came_s: float) -> BidResponse:
-        """Ask the desk, keep to `tmax` (counted from *came_s* on the monotonic clock), and sign what is offered."""
+    def _answer(self, request: BidRequest, came_s: float, say_why: bool) -> bytes:
+        """Ask the desk and keep to `tmax`, counted from *came_s* on the monotonic clock; empty: no bid, or too late."""
         limit_ms = tmax_ms(request)
         deadline_s = math.inf if limit_ms is None else came_s + limit_ms / 1000.0 - self._allowance_s
         nbr = self._refusal(deadline_s)
         if nbr is not None:
-            return BidResponse(request.id, cur=self._currency, nbr=nbr)
-        response = self.desk.answer(request, self._links if request.test != 1 else _no_links)
+            return encode_response(BidResponse(request.id, cur=self._currency, nbr=nbr)) if say_why else b""
+        response = self.desk.answer(request, self._press if request.test != 1 else _trial)
         if response.seatbid and time.monotonic() >= deadline_s:
-            return self._too_late(response)
-        return response
+            response = self._too_late(response)
+        return self._press.encode(response) if response.seatbid or say_why else b""
 
     def _refusal(self, deadline_s: float) -> NoBidReason | None:
         """Why the desk need not be asked."""
@@ -172,30 +176,25 @@ class Service:
     def _too_late(self, response: BidResponse) -> BidResponse:
         """No bids, and what they held given back."""
         self.traffic.late += 1
+        self._press.clear()
         for bid in response.seatbid[0].bid:
             self.desk.give_up(bid.id)
         return BidResponse(response.id, cur=response.cur, nbr=NoBidReason.INSUFFICIENT_TIME)
 
-    def rehearsed(self, bid_id: str) -> Links:
-        """The addresses of a bid that was never made: what they cost and how long they are."""
-        return self._addresses(bid_id, Ticket(bid_id, 0, 0, 0, 0, 0, 0, 0))
+    def rehearsal(self) -> Press:
+        """Writes bids that were never made: what they cost and how long they are."""
+        return Press(lambda bid_id: self._signer.signed(Ticket(bid_id, 0, 0, 0, 0, 0, 0, 0), REMEMBER_S), self._links)
 
-    def _links(self, bid_id: str) -> Links:
+    def _signed(self, bid_id: str) -> Signed:
+        """The signatures of a bid just made."""
+        return self._signer.signed(self.accounts.ticket(bid_id), REMEMBER_S)
+
+    def _links(self, bid_id: str, signed: Signed) -> Links:
         """The addresses of a bid."""
-        return self._addresses(bid_id, self.accounts.ticket(bid_id))
-
-    def _addresses(self, bid_id: str, ticket: Ticket) -> Links:
-        queries = self._signer.queries(ticket, REMEMBER_S)
         base = f"{self.public_url}/openrtb2"
-        notices = f"{base}/notice"
-        return Links(
-            nurl=f"{notices}/win?{queries.win}",
-            burl=f"{notices}/billing?{queries.billing}",
-            lurl=f"{notices}/loss?{queries.loss}",
-            seen=f"{base}/event/{bid_id}/impression",
-            event=f"{base}/event/{bid_id}/",
-            click=f"{notices}/click?{queries.click}",
-        )
+        nurl, burl, lurl, click = (f"{base}/notice/{kind.value}?{query_of(kind, signed)}" for kind in Kind)
+        event = f"{base}/event/{bid_id}/"
+        return Links(nurl=nurl, burl=burl, lurl=lurl, seen=f"{event}impression", event=event, click=click)
 
     async def notice(self, http: web.Request) -> web.Response:
         """Take in a notice; one that is forged, altered, too old or a repetition changes nothing."""
@@ -242,9 +241,8 @@ def _believable(price_cpm: float, ticket: Ticket) -> bool:
     return ticket.floor_nanos <= price_nanos(price_cpm) <= ticket.bid_nanos
 
 
-def _no_links(bid_id: str) -> Links:
-    """A trial calls nobody."""
-    return SILENT
+_trial = partial(full_bid, links=SILENT)
+"""A trial calls nobody."""
 
 
 def _http(http: web.Request, status: int, body: bytes) -> web.Response:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 
 from aiohttp import web
 
 from bidder.errors import BodyRefused
+from openrtb.errors import NotPacked, TooLarge
+from openrtb.packing import unpacked
 
 LARGEST_BODY = 1 << 20
 """Bytes, packed and unpacked. The largest real requests are some tens of kB."""
@@ -36,17 +37,11 @@ async def read_body(http: web.Request) -> bytes:
         raise BodyRefused(408, f"not sent within {SLOWEST_BODY_S} s") from None
     except (web.RequestPayloadError, ConnectionError):
         raise BodyRefused(400, "cut short") from None
-    return _unpacked(body) if encoding == "gzip" else body
-
-
-def _unpacked(body: bytes) -> bytes:
-    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    if encoding != "gzip":
+        return body
     try:
-        plain = unpacking.decompress(body, LARGEST_BODY + 1)
-    except zlib.error:
-        raise BodyRefused(400, "is not gzip") from None
-    if len(plain) > LARGEST_BODY:
-        raise BodyRefused(413, f"more than {LARGEST_BODY} bytes when unpacked")
-    if not unpacking.eof or unpacking.unused_data:
-        raise BodyRefused(400, "is not one whole gzip stream")
-    return plain
+        return unpacked(body, LARGEST_BODY)
+    except TooLarge as error:
+        raise BodyRefused(413, str(error)) from None
+    except NotPacked as error:
+        raise BodyRefused(400, str(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import importlib.util
 import logging
@@ -143,6 +144,9 @@ async def serve(
         signals = _signals()
         _reload_on_hangup(service)
         timers.start()
+        # All there is now stays to the end. Looking through it for garbage takes longer than a request may.
+        gc.collect()
+        gc.freeze()
         service.pulse.start()
         if service.people is not None:
             service.people.start()

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NamedTuple
@@ -36,16 +37,19 @@ class Kind(Enum):
     CLICK = "click"
 
 
-class Queries(NamedTuple):
-    """The queries of a bid's notice URLs, in the order of `Kind`."""
+class Signed(NamedTuple):
+    """What a bid's notice URLs are made of, in ASCII."""
 
-    win: str
-    billing: str
-    loss: str
-    click: str
+    query: bytes
+    """What all begin with: bid, expiry and ticket."""
+    signatures: bytes
+    """Those of all kinds, one after the other in the order of `Kind`."""
 
 
 _PARTS = {kind: slice(k * LETTERS, (k + 1) * LETTERS) for k, kind in enumerate(Kind)}
+_FILLED_IN = {Kind.WIN: "&p=${AUCTION_PRICE}", Kind.BILLING: "&p=${AUCTION_PRICE}", Kind.LOSS: "&l=${AUCTION_LOSS}"}
+"""What the exchange adds."""
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 128
 """Bytes SHA-512 works on."""
 
@@ -80,17 +84,11 @@ class Signer:
         self._inner, self._outer = hashlib.sha512(inner), hashlib.sha512(outer)
         self._conversion_key = secrets.token_bytes(32) if conversion_key is None else conversion_key
 
-    def queries(self, ticket: Ticket, lives_s: float) -> Queries:
-        """The queries of a bid's notice URLs, good for *lives_s* seconds, macros included."""
+    def signed(self, ticket: Ticket, lives_s: float) -> Signed:
+        """A bid's ticket as its notice URLs carry it, good for *lives_s* seconds."""
         expires, data = str(int(self._clock() + lives_s)), _packed(ticket)
-        signed = self._signatures(ticket.bid_id, expires, data)
-        beginning = f"b={ticket.bid_id}&x={expires}&d={data}&s="
-        return Queries(
-            f"{beginning}{signed[:20]}&p=${{AUCTION_PRICE}}",
-            f"{beginning}{signed[20:40]}&p=${{AUCTION_PRICE}}",
-            f"{beginning}{signed[40:60]}&l=${{AUCTION_LOSS}}",
-            f"{beginning}{signed[60:]}",
-        )
+        signatures = self._signatures(ticket.bid_id, expires, data)
+        return Signed(f"b={ticket.bid_id}&x={expires}&d={data}&s=".encode(), signatures)
 
     def ticket(self, kind: Kind, query: Mapping[str, str]) -> Ticket:
         """The bid a notice is about.
@@ -123,28 +121,28 @@ class Signer:
             given = query["s"]
         except KeyError as missing:
             raise NoticeUnreadable(f"the notice has no parameter {missing}") from None
-        self._check(self._conversion_signed(*told).rpartition("=")[2], given, told[4])
+        self._check(self._conversion_signed(*told).rpartition("=")[2].encode(), given, told[4])
         try:
             value = float(told[3])
         except ValueError:
             raise NoticeUnreadable("the value is no number") from None
         return Conversion(told[0], told[1], told[2] or None, value)
 
-    def _check(self, expected: str, given: str, expires: str) -> None:
-        if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogateescape")):
+    def _check(self, expected: bytes, given: str, expires: str) -> None:
+        if not hmac.compare_digest(expected, given.encode("utf-8", "surrogateescape")):
             raise NoticeForged("the notice is not signed for this bidder")
         if not expires.isascii() or not expires.isdigit():  # an advertiser signs what it likes
             raise NoticeUnreadable("the expiry is no Unix time")
         if self._clock() > int(expires[:20]):
             raise NoticeExpired("the notice is too old")
 
-    def _signatures(self, bid_id: str, expires: str, data: str) -> str:
+    def _signatures(self, bid_id: str, expires: str, data: str) -> bytes:
         """The signatures of all kinds, one after the other: HMAC (RFC 2104) over hashes that have seen the key."""
         # No part of what we sign holds a line break; one in a forged query changes nothing, as it is not ours.
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(f"{bid_id}\n{expires}\n{data}".encode("utf-8", "surrogateescape"))
         outer.update(inner.digest())
-        return base64.urlsafe_b64encode(outer.digest()[: len(Kind) * SIGNATURE_BYTES]).decode()
+        return b2a_base64(outer.digest()[: len(Kind) * SIGNATURE_BYTES], newline=False).translate(_URL_SAFE)
 
     def _conversion_signed(self, *told: str) -> str:
         # Encoded again, so that no value can spill over into the next.
@@ -152,6 +150,11 @@ class Signer:
         digest = hmac.digest(self._conversion_key, text.encode(), "sha512")
         signature = base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
         return f"{text}&s={signature}"
+
+
+def query_of(kind: Kind, signed: Signed) -> str:
+    """The query of one of a bid's notice URLs, macros included."""
+    return f"{signed.query.decode()}{signed.signatures[_PARTS[kind]].decode()}{_FILLED_IN.get(kind, '')}"
 
 
 def _packed(ticket: Ticket) -> str:

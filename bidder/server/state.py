@@ -144,7 +144,7 @@ def _locked(path: Path) -> int:
 def _key(path: Path) -> bytes:
     """The key in the file; made when there is none."""
     try:
-        key = bytes.fromhex(path.read_text("ascii").strip())
+        return read_key(path)
     except FileNotFoundError:
         fresh = path.with_suffix(".new")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
@@ -152,7 +152,13 @@ def _key(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        return _key(path)
+        return read_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """The key in the file; raises `OSError`, and `ServeError` when it holds none."""
+    try:
+        key = bytes.fromhex(path.read_text("ascii").strip())
     except ValueError:
         raise ServeError(
             f"{path}: is no key of hexadecimal digits; restore it, or remove it to have a new one"

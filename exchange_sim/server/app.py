@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from typing import Any
 
 import aiohttp
@@ -26,7 +25,8 @@ from exchange_sim.server.notifying import Notifier
 from exchange_sim.server.renders import Renders
 from exchange_sim.server.rules import Rules
 from openrtb.decode import VERSION, decode_request
-from openrtb.errors import InvalidMessage
+from openrtb.errors import InvalidMessage, NotPacked, TooLarge
+from openrtb.packing import unpacked
 
 LARGEST_BODY = 1 << 20
 """Bytes, packed and unpacked."""
@@ -160,17 +160,11 @@ async def _body(http: web.Request) -> bytes:
         raise Refusal(408, f"not sent within {SLOWEST_BODY_S:g} s") from None
     except (web.RequestPayloadError, ConnectionError):
         raise Refusal(400, "cut short") from None
-    return _unpacked(body) if encoding == "gzip" or http.query.get("gzip") == "1" else body
-
-
-def _unpacked(body: bytes) -> bytes:
-    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    if encoding != "gzip" and http.query.get("gzip") != "1":
+        return body
     try:
-        plain = unpacking.decompress(body, LARGEST_BODY + 1)
-    except zlib.error:
-        raise Refusal(400, "is not gzip") from None
-    if len(plain) > LARGEST_BODY:
-        raise Refusal(413, f"more than {LARGEST_BODY} bytes when unpacked")
-    if not unpacking.eof or unpacking.unused_data:
-        raise Refusal(400, "is not one whole gzip stream")
-    return plain
+        return unpacked(body, LARGEST_BODY)
+    except TooLarge as error:
+        raise Refusal(413, str(error)) from None
+    except NotPacked as error:
+        raise Refusal(400, str(error)) from None

@@ -72,8 +72,9 @@ def _explained(
         vendor_id=vendor_id,
     )
     desk.tick()
-    links = Service(desk, Signer(time.time), currency=plan.currency, public_url="https://bidder.example").rehearsed
-    return Explainer(desk, setting.plans, setting.directory, links).explain(body, now_s), plan.currency
+    service = Service(desk, Signer(time.time), currency=plan.currency, public_url="https://bidder.example")
+    press = service.rehearsal()
+    return Explainer(desk, setting.plans, setting.directory, press, press.encode).explain(body, now_s), plan.currency
 
 
 def _page(found: Explanation, currency: str) -> str:

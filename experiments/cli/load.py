@@ -101,11 +101,12 @@ def _spec(
     with suppress(ValueError):
         target = URL(url, encoded=True)
         if target.scheme in ("http", "https") and target.host:
+            every = list(dict.fromkeys((*REQUEST_PACKS, *NOTICE_PACKS)))
             packs = [pack.strip() for pack in faults.split(",") if pack.strip()]
-            packs = [*REQUEST_PACKS, *NOTICE_PACKS] if packs == ["all"] else packs
-            unknown = [pack for pack in packs if pack not in REQUEST_PACKS + NOTICE_PACKS]
+            packs = every if packs == ["all"] else packs
+            unknown = [pack for pack in packs if pack not in every]
             if unknown:
-                known = ", ".join((*REQUEST_PACKS, *NOTICE_PACKS, "all"))
+                known = ", ".join((*every, "all"))
                 raise RunError(f"--faults {unknown[0]}: there is no such pack; packs: {known}")
             return LoadSpec(
                 url,

@@ -29,12 +29,16 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed instead of the scenario's.")] = None,
     driver: Annotated[str | None, typer.Option(help="batch, events or live, instead of the scenario's.")] = None,
     bidder: Annotated[str | None, typer.Option(help="With the driver live: where bid requests go.")] = None,
+    conversion_key: Annotated[
+        Path | None, typer.Option(help="With the driver live: conversion.key of the bidder's state folder.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
     report: Annotated[bool, typer.Option(help="Write report.html and the plots.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Run a scenario; progress goes to stderr, the summary to stdout."""
     from experiments.compile_buyer import compile_plans
+    from experiments.missed_targets import missed_targets
     from experiments.own_strategies import failures
     from experiments.results.run_directory import RunDirectory, run_path
     from experiments.results.summary import summarise
@@ -49,16 +53,19 @@ def run(
         raise RunError(f"--bidder {bidder}: only the driver live asks a bidder at a URL; add --driver live")
     if bidder is not None and not bidder.startswith(("http://", "https://")):
         raise RunError(f"--bidder {bidder}: must begin with http:// or https://")
+    key = None if conversion_key is None else _key(conversion_key, plan.driver)
     again = "" if bidder is None else f" --bidder {shlex.quote(bidder)}"
+    again += "" if conversion_key is None else f" --conversion-key {shlex.quote(str(conversion_key))}"
     path = run_path(out, plan.name, datetime.now())
     with RunDirectory(path) as directory:
         with held_interrupts() as check, _progress_bar(plan, check) as progress:
             outcome = run_scenario(
-                plan, f"bidlab run {shlex.quote(str(path / 'scenario.yaml'))}{again}", progress, bidder
+                plan, f"bidlab run {shlex.quote(str(path / 'scenario.yaml'))}{again}", progress, bidder, key
             )
         directory.write(outcome.tables, outcome.manifest, outcome.scenario_yaml, report=report)
-    for failure in failures(compile_plans(plan), outcome.tables):
-        print(f"bidlab: {failure}", file=sys.stderr)
+    plans = compile_plans(plan)
+    for told in (*failures(plans, outcome.tables), *missed_targets(plans, outcome.tables)):
+        print(f"bidlab: {told}", file=sys.stderr)
     summary = summarise(outcome.tables, plan.currency)
     if as_json:
         print(json.dumps({"run": str(path), **summary}, indent=2))
@@ -67,6 +74,23 @@ def run(
     manifest = outcome.manifest
     print(f"{manifest.auctions:,} auctions in {manifest.cpu_s:.1f} CPU seconds ({manifest.wall_s:.1f} s)")
     print(f"report: {path / 'report.html'}" if report else f"tables: {path}")
+
+
+def _key(path: Path, driver: str) -> bytes:
+    """What an advertiser signs purchases with."""
+    from bidder.errors import ServeError
+    from bidder.server.state import read_key
+
+    if driver != "live":
+        raise RunError(f"--conversion-key {path}: only the driver live tells a bidder of purchases; add --driver live")
+    try:
+        return read_key(path)
+    except OSError as error:
+        raise RunError(
+            f"--conversion-key {path}: cannot be read ({error.strerror}); name the bidder's conversion.key"
+        ) from None
+    except ServeError as error:
+        raise RunError(f"--conversion-key {error}") from None
 
 
 def _show(summary: dict[str, object]) -> None:

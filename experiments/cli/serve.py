@@ -43,7 +43,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port; needs --state.")] = 1,
     shed_ms: Annotated[
         float, typer.Option(help="Turn requests away while the event loop is later than this (ms).")
-    ] = 50.0,
+    ] = 25.0,
     admin_token_file: Annotated[
         Path | None, typer.Option(help="File with the token for /admin; without it there is no /admin.")
     ] = None,

@@ -17,7 +17,7 @@ BASELINE = "constant"
 """Differences are taken to this one."""
 
 ADAPTIVE = {"kind": "adaptive", "step": 0.004}
-SHADED = {"kind": "shaded", "curve": {"kind": "lognormal", "median": 1.0, "sigma": 0.6}}
+SHADED: dict[str, Any] = {"kind": "shaded", "curve": {"kind": "lognormal", "median": 1.0, "sigma": 0.6}}
 _STARTER = Path(experiments.__file__).with_name("starter_strategy.py")
 
 CONTESTANTS: dict[str, dict[str, Any]] = {
@@ -30,6 +30,7 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "ortb1": {"bid": {"kind": "ortb1", "c": 1.0, "rate_per_cpm": 0.03}},
     "ortb2": {"bid": {"kind": "ortb2", "c": 1.0, "rate_per_cpm": 0.03}},
     "shaded": {"bid": SHADED},
+    "shaded, learned curve": {"bid": {"kind": "shaded", "curve": SHADED["curve"] | {"learned": True}}},
     "own (starter)": {"strategy": "starter_strategy.py:bid", "strategy_source": _STARTER.read_text("utf-8")},
     "truthful, even": {"pacing": "even"},
     "truthful, adaptive": {"pacing": ADAPTIVE},

@@ -15,8 +15,21 @@ from scipy import special
 from experiments.contest.contestants import BASELINE, CONTESTANTS
 from experiments.report.plots import style
 
-DRAWN = ("constant", "truthful", "truthful, even", "truthful, adaptive", "truthful, pid", "own (starter)")
-"""Whose spend is drawn: more lines would hide each other."""
+DRAWN = {
+    "no pacing, or refusing bids": (
+        "constant",
+        "truthful",
+        "truthful, even",
+        "truthful, throttled",
+        "truthful, shaped",
+    ),
+    "pacing by price": (
+        *("truthful, adaptive", "truthful, multiplicative", "truthful, pid", "shaded, adaptive", "own (starter)"),
+    ),
+}
+"""Whose spend is drawn: every pacing, in two rows of panels, because more lines would hide each other."""
+DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
+"""Lines differ by more than their colour."""
 
 
 class Score(NamedTuple):
@@ -80,18 +93,18 @@ def _cell(score: Score, name: str, best: bool) -> str:
 
 
 def draw(results: pa.Table, curves: pa.Table) -> style.Plot:
-    """Top: value per euro and its interval, by market. Bottom: mean share of the budget spent, by hour."""
+    """Top: value per euro and its interval, by market. Below: mean share of the budget spent, by hour."""
     markets, by = markets_of(results), scores(results)
     with style.look():
-        figure, axes = style.new_figure(8.6, 2, len(markets), squeeze=False, height_ratios=(1.35, 1.0))
+        figure, axes = style.new_figure(11.6, 3, len(markets), squeeze=False, height_ratios=(1.35, 1.0, 1.0))
         for column, market in enumerate(markets):
             _values(axes[0, column], market, by, named=column == 0)
-            _spend(axes[1, column], market, curves)
-        style.shares(axes[1, 0])
-        handles, names = axes[1, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="outside lower left", ncols=len(names), title="budget spent, mean over the seeds"
-        )
+            for row, names in enumerate(DRAWN.values(), 1):
+                _spend(axes[row, column], market, curves, names)
+        for row, title in enumerate(DRAWN, 1):
+            axes[row, 0].set_ylabel("budget spent (mean)")
+            axes[row, 0].set_title(title)
+            axes[row, -1].legend(loc="lower right", fontsize="x-small")
     seeds = len(set(results["seed"].to_pylist()))
     caption = f"Value per euro over {seeds} paired seeds; bars: 95 % interval of the difference to {BASELINE}."
     return style.Plot("contest", "Strategies side by side", caption, figure)
@@ -103,24 +116,29 @@ def _values(axes: Axes, market: str, by: dict[tuple[str, str], Score], *, named:
         score = by.get((market, name))
         if score is not None:
             half = 0.0 if np.isnan(score.half_width) or name == BASELINE else score.half_width
-            colour = style.MUTED if name == BASELINE else style.BLUE if "," in name else style.GREEN
+            colour = (
+                style.MUTED
+                if name == BASELINE
+                else style.BLUE
+                if "," in name and not name.endswith("curve")
+                else style.GREEN
+            )
             axes.errorbar(score.value_per_euro, row, xerr=half, fmt="o", markersize=4, color=colour, elinewidth=1.6)
     style.name_rows(axes, names if named else [""] * len(names))
     axes.axvline(by[market, BASELINE].value_per_euro, color=style.MUTED, linewidth=0.8, linestyle="--")
     axes.set(title=market, xlabel="value per euro", xlim=(0, None))
 
 
-def _spend(axes: Axes, market: str, curves: pa.Table) -> None:
+def _spend(axes: Axes, market: str, curves: pa.Table, names: Sequence[str]) -> None:
     rows = curves.filter(pc.equal(curves["market"], market)).to_pylist()
-    for name, colour in zip(DRAWN, style.CYCLE, strict=False):
+    for name, colour, dashes in zip(names, style.CYCLE, DASHES, strict=False):
         by_seed: dict[int, list[float]] = {}
         for row in rows:
             if row["contestant"] == name:
                 by_seed.setdefault(row["seed"], []).append(row["spend_share"])
         if by_seed:
             mean: NDArray[np.float64] = np.mean(list(by_seed.values()), axis=0)
-            line = "--" if name.endswith("pid") else "-"  # the straight line of `even` lies below it
-            axes.plot(np.concatenate([[0.0], mean]), line, color=colour, linewidth=1.5, label=name)
+            axes.plot(np.concatenate([[0.0], mean]), linestyle=dashes, color=colour, linewidth=1.5, label=name)
     axes.set(xlabel="hour", ylim=(0, 1.05))
     axes.set_xlim(0, None)
     style.shares(axes)

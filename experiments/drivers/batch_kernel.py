@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bidder.core.book import Book
 from bidder.core.clock import hour_of_week
 from bidder.core.codes import BID
+from bidder.core.curves import hear_auction
 from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert, lose
@@ -319,6 +320,7 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
     if fate == BID:
         slot_ix = terms["slot_ix"][0]
         record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
+        hear_auction(book.campaigns, campaign_ix, bid, sale.price_nanos, sale.won)
         fate = FATE_WON if sale.won else FATE_OUTBID
         if sale.won:
             context = touch(book, campaign_ix, imps, 0)

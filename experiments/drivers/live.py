@@ -8,21 +8,26 @@ not bid, what an impression was worth to it, whom it credits) stays unknown here
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 import simpy
+from yarl import URL
 
 from bidder.codec import nbr_of, reason_of
 from bidder.core.book import Book
 from bidder.core.codes import CAPPED, NOT_TARGETED, REASONS
 from bidder.desk import Heard
 from bidder.reservations import Made
+from bidder.server.signing import Signer
 from exchange_sim.cable import ConstantDelay
 from exchange_sim.exchange import Exchange, Sale, start
 from exchange_sim.identities import purchase_cookie
@@ -53,14 +58,19 @@ CONNECTIONS = 64
 SPIN_S = 0.0015
 """Closer than this to the next event the event loop is not put to sleep."""
 PROGRESS_S = 0.5
+CONVERSION_LIVES_S = 600.0
+"""How long the bidder may take a purchase in."""
 
 
-def run_live(setting: Setting, progress: Progress | None = None, url: str = DEFAULT_URL) -> tuple[Ledger, Book]:
+def run_live(
+    setting: Setting, progress: Progress | None = None, url: str = DEFAULT_URL, conversion_key: bytes | None = None
+) -> tuple[Ledger, Book]:
     """Run *setting* in real time against the bidder at *url*; returns the ledger and what it was billed, as a book.
 
+    With the *conversion_key* of the bidder's state folder it is told of purchases, as an advertiser would.
     Raises `RunError` when nobody can be reached, or nobody answers.
     """
-    run = LiveRun(setting, url, progress)
+    run = LiveRun(setting, url, progress, conversion_key)
     try:
         asyncio.run(run.run())
     except OSError as error:
@@ -99,9 +109,20 @@ class LivePort:
     """Carries messages over HTTP; what comes back is handed over through *at_once*, at its moment."""
 
     def __init__(
-        self, setting: Setting, url: str, insight: Unseen, at_once: Callable[[Callable[[], None]], None]
+        self,
+        setting: Setting,
+        url: str,
+        insight: Unseen,
+        at_once: Callable[[Callable[[], None]], None],
+        conversion_key: bytes | None = None,
     ) -> None:
         self.answered = 0
+        self.told_purchases = 0
+        """Purchases the bidder has acknowledged."""
+        self._origin = str(URL(url, encoded=True).origin())
+        self._advertiser = None if conversion_key is None else Signer(time.time, conversion_key=conversion_key)
+        self._run_id = secrets.token_hex(4)
+        self._closed = False
         self.problems: Counter[str] = Counter()
         self._insight, self._at_once, self._currency = insight, at_once, setting.scenario.currency
         self._campaigns = {plan.campaign_id for plan in setting.plans}
@@ -123,6 +144,7 @@ class LivePort:
 
     def close(self) -> None:
         """Hang up."""
+        self._closed = True
         for pool in (self._pool, *self._notices.values()):
             pool.close()
 
@@ -163,21 +185,31 @@ class LivePort:
         return BidResponse(request.id, [], self._currency, _known(answer.nbr))
 
     def notice(self, notice: Notice, then: Callable[[Any], None]) -> None:
-        """Call the URL that says so, if the bid has one. Purchases are not told: their URLs are the advertiser's."""
+        """Call the URL that says so, if the bid has one; of purchases, the one an advertiser who has a key signs."""
         if isinstance(notice, Conversion):
-            return
-        bid = self._links.get(notice.bid_id)
-        url = None if bid is None else _url(bid, notice)
+            url = self._purchase_url(notice)
+        else:
+            bid = self._links.get(notice.bid_id)
+            url = None if bid is None else _url(bid, notice)
         if not url:
             return
         origin = "/".join(url.split("/")[:3])
-        job = Job(get_of(url), asyncio.get_running_loop().time(), self._notice_done, then)
+        about = (then, isinstance(notice, Conversion))
+        job = Job(get_of(url), asyncio.get_running_loop().time(), self._notice_done, about)
         if origin not in self._notices:
             pool = self._notices[origin] = Pool(origin, 8, 5.0)
             task = asyncio.get_running_loop().create_task(self._connect(pool, origin))
             self._open.add(task)
             task.add_done_callback(self._open.discard)
         self._notices[origin].send(job)
+
+    def _purchase_url(self, purchase: Conversion) -> str | None:
+        if self._advertiser is None or self._closed:  # what comes due after the end is told to nobody
+            return None
+        # A bidder counts an id once, and knows those of earlier runs.
+        told = msgspec.structs.replace(purchase, id=f"{self._run_id}-{purchase.id}")
+        query = self._advertiser.conversion_query(told, CONVERSION_LIVES_S)
+        return f"{self._origin}/openrtb2/notice/conversion?{query}"
 
     async def _connect(self, pool: Pool, origin: str) -> None:
         try:
@@ -188,7 +220,12 @@ class LivePort:
 
     def _notice_done(self, job: Job, status: int, body: bytes, why: str) -> None:
         heard = Heard.BOOKED if 200 <= status < 300 else Heard.REFUSED
-        self._at_once(partial(job.about, heard))
+        then, purchase = job.about
+        if purchase and heard is Heard.BOOKED:
+            self.told_purchases += 1
+        elif purchase:
+            self.problems[f"a purchase was not believed: {why or f'HTTP {status}'}"] += 1
+        self._at_once(partial(then, heard))
 
 
 class LiveMarket(EventsMarket):
@@ -209,11 +246,13 @@ class LiveMarket(EventsMarket):
 class LiveRun:
     """One run: SimPy's clock kept at the wall's."""
 
-    def __init__(self, setting: Setting, url: str, progress: Progress | None = None) -> None:
+    def __init__(
+        self, setting: Setting, url: str, progress: Progress | None = None, conversion_key: bytes | None = None
+    ) -> None:
         self.env = ExactEnvironment(0.0)
         self._setting, self._progress = setting, progress
         insight = Unseen(len(setting.plans))
-        self.port = LivePort(setting, url, insight, self._at_once)
+        self.port = LivePort(setting, url, insight, self._at_once, conversion_key)
         # The real wire has its own delays.
         wire = compile_wire(setting.scenario.wire)
         wire = replace(wire, request=ConstantDelay(), response=ConstantDelay(), notice=ConstantDelay())

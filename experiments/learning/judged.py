@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bidder.plan import CampaignPlan
 from experiments.errors import RunError
 from experiments.learning.logs import BITS, Examples, is_raw, read_rated, read_raw
 from experiments.learning.online import fresh_weights, learn_in_order, log_odds
@@ -25,7 +27,8 @@ class Judged:
     name: str
     """Campaign, or file."""
     source: str
-    """Whose predictions: the method that learned them, `given` with the log, or `mean` (that of the rows judged)."""
+    """Whose predictions: the method that learned them, `given` with the log, `mean` (that of the rows judged, known
+    only afterwards), or `constant` (plan's rate and clicks so far, one rate for all of a campaign's impressions)."""
     outcome: str
     skipped: int
     """Impressions before the first one judged: they were learned from."""
@@ -95,6 +98,7 @@ def judge_scenario(scenario: Scenario, after: int | None) -> list[Judged]:
             continue
         rows = np.flatnonzero(shown["campaign_ix"] == c)
         first = len(rows) // 2 if after is None else after
+        so_far = _constant(plan, shown["clicked"][rows])[first:]
         rows = rows[first:]
         if len(rows) == 0:
             continue
@@ -103,12 +107,22 @@ def judge_scenario(scenario: Scenario, after: int | None) -> list[Judged]:
         truth = (clicks if plan.goal == "cpc" else caused)[rows]
         outcome = "click" if plan.goal == "cpc" else "caused purchase"
         found += with_mean(plan.campaign_id, plan.method, outcome, first, y, p, truth)
+        if plan.goal == "cpc":
+            found.append(judge(plan.campaign_id, "constant", outcome, first, y, so_far, truth))
     if not found:
         raise RunError(
             f"{scenario.name}: no campaign with goal cpc or cpa and rates: {{learned: true}} bought more than "
             f"{after or 0} impressions, so there is nothing to judge; worth_by_frequency hides the rate"
         )
     return found
+
+
+def _constant(plan: CampaignPlan, clicked: NDArray[np.bool_]) -> Floats:
+    """The click rate a bidder would give every impression, before each: the plan's, and the clicks heard so far."""
+    before = np.concatenate([[0.0], np.cumsum(clicked, dtype=np.float64)[:-1]])
+    seen = np.arange(len(clicked), dtype=np.float64)
+    rate: Floats = (plan.ctr * plan.prior_impressions + before) / (plan.prior_impressions + seen)
+    return rate
 
 
 def judge_log(path: Path, test: Path | None) -> list[Judged]:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bidder.core.ftrl import COLUMNS, GRADIENT, PRECISION, SQUARES, VARIANCE, WEIGHT, logistic, refresh
+from bidder.core.ftrl import COLUMNS, FACTOR, GRADIENT, PRECISION, SQUARES, VARIANCE, WEIGHT, logistic, refresh
 
 ROWS_PER_TICK = 100
 """Weights stand still for this many rows, as they do for a tick in a run."""
@@ -45,7 +45,7 @@ def learn_in_order(
 def fresh_weights(bits: int) -> NDArray[np.float64]:
     """2^bits weights that know nothing."""
     weights = np.zeros((1 << bits, COLUMNS))
-    weights[:, VARIANCE] = 1.0 / PRECISION
+    weights[:, VARIANCE], weights[:, FACTOR] = 1.0 / PRECISION, 1.0
     return weights
 
 

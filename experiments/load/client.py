@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 from yarl import URL
@@ -270,3 +272,9 @@ def get_of(url: str) -> bytes:
     return f"GET {target.raw_path_qs} HTTP/1.1\r\nHost: {target.host_port_subcomponent}\r\n\r\n".encode(
         "latin-1", "replace"
     )
+
+
+def dated(message: bytes, skew_s: float) -> bytes:
+    """An HTTP message with the time at which it was made, by a clock that is *skew_s* ahead."""
+    line, end, rest = message.partition(b"\r\n")
+    return b"%b%bDate: %b\r\n%b" % (line, end, formatdate(time.time() + skew_s, usegmt=True).encode(), rest)

@@ -6,21 +6,25 @@
 | oversize | a body of 2 MiB | 4xx, or a closed connection |
 | slow | half a body, a pause of two time-outs, the rest | anything but 5xx |
 | vanish | a whole request, and nobody waits for the answer | |
+| skewed | a request from an exchange whose clock is a day off: its `Date`, and `ext.timestamp` as many send | 2xx |
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 
 from yarl import URL
 
-from experiments.load.client import Poster
+from experiments.load.client import Poster, dated
 from experiments.load.traffic import Due
 
-REQUEST_PACKS = ("malformed", "oversize", "slow", "vanish")
-NOTICE_PACKS = ("lost", "late", "duplicate", "forged")
+REQUEST_PACKS = ("malformed", "oversize", "slow", "vanish", "skewed")
+NOTICE_PACKS = ("lost", "late", "duplicate", "forged", "skewed")
+SKEW_S = 86_400.0
+"""How far off a skewed clock is, one way or the other."""
 OVERSIZE = 2 << 20
 MOST_AT_ONCE = 64
 
@@ -56,6 +60,7 @@ class RequestFaults:
         told = []
         for (pack, answer), n in sorted(self.answers.items()):
             bad = answer.startswith("5") or (pack in ("malformed", "oversize") and answer.startswith("2"))
+            bad = bad or (pack == "skewed" and answer.startswith("4"))
             if bad:
                 told.append(f"{n:,} {pack} requests were answered {answer}")
         return told
@@ -85,6 +90,8 @@ class RequestFaults:
                 writer.write(self._poster.message(b" " * OVERSIZE))
             elif pack == "malformed":
                 writer.write(self._poster.message(malformed(due.body, u)))
+            elif pack == "skewed":
+                writer.write(skewed(self._poster, due.body, SKEW_S if int(u * 7919) % 2 else -SKEW_S))
             else:
                 writer.write(self._poster.message(due.body))
                 await writer.drain()
@@ -93,6 +100,12 @@ class RequestFaults:
             return line[9:12].decode("latin-1") if line.startswith(b"HTTP/1.") else "closed"
         finally:
             writer.transport.abort()
+
+
+def skewed(poster: Poster, body: bytes, skew_s: float) -> bytes:
+    """A request as sent by somebody whose clock is *skew_s* ahead."""
+    told_s = time.time() + skew_s
+    return dated(poster.message(b'%b,"ext":{"timestamp":%d}}' % (body[:-1], told_s * 1000.0)), skew_s)
 
 
 def malformed(body: bytes, u: float) -> bytes:

@@ -6,6 +6,7 @@ Which bids win is a hash of the auction, so a second run gives the same feedback
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections import Counter
 from typing import NamedTuple
@@ -15,14 +16,16 @@ from yarl import URL
 from exchange_sim.cable import draw_wire
 from exchange_sim.server.answers import Taken
 from exchange_sim.server.checks import Sound
-from experiments.load.client import Job, Pool, get_of
+from experiments.load.client import Job, Pool, dated, get_of
+from experiments.load.faults import SKEW_S
 from experiments.load.traffic import Due
 from experiments.load.watch import Watch
 from openrtb.codes import AuctionType, LossReason
 from openrtb.macros import Settled, substitute_url
 
-WIN, PRICE, BILL, LOST, LATE, DUPLICATED, FORGED, REQUEST_FAULT, FAULT_KIND = range(100, 109)
+WIN, PRICE, BILL, LOST, LATE, DUPLICATED, FORGED, REQUEST_FAULT, FAULT_KIND, SKEWED = range(100, 110)
 """What a draw about an auction is for; the wire's own kinds are far below."""
+_TOO_OLD = ("400", "401", "403", "410")
 _VALUES = re.compile(r"(?<==)([^&=#]{4,})")
 
 
@@ -40,6 +43,8 @@ class NoticeFaults(NamedTuple):
     late: float = 0.0
     duplicate: float = 0.0
     forged: float = 0.0
+    skewed: float = 0.0
+    """Sent by a clock that is a day off."""
     late_s: float = 5.0
 
 
@@ -55,6 +60,7 @@ class Feedback:
         self._ratios, self._faults, self._watch, self._give_up_s = ratios, faults, watch, give_up_s
         self._pools: dict[str, Pool | None] = {}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._skews_s = itertools.cycle((SKEW_S, -SKEW_S))
         self._opening: set[asyncio.Task[None]] = set()
 
     def settle(self, due: Due, taken: Taken, sound: Sound, currency: str) -> None:
@@ -92,17 +98,19 @@ class Feedback:
             return
         copies = 3 if faults.duplicate and draw_wire(due.key, DUPLICATED) < faults.duplicate else 1
         wait_s = faults.late_s if faults.late and draw_wire(due.key, LATE) < faults.late else 0.0
+        skewed = bool(faults.skewed) and draw_wire(due.key, SKEWED) < faults.skewed
         for _ in range(copies):
-            self._later(wait_s, burl, values, bill)
+            self._later(wait_s, burl, values, bill, skewed)
 
-    def _later(self, wait_s: float, burl: str, values: dict[str, str], bill: _Bill) -> None:
+    def _later(self, wait_s: float, burl: str, values: dict[str, str], bill: _Bill, skewed: bool) -> None:
+        kind = f"{'late ' if wait_s > 0.0 else ''}{'skewed ' if skewed else ''}billing"
         if wait_s <= 0.0:
-            self._send("billing", burl, values, bill)
+            self._send(kind, burl, values, bill)
             return
 
         def now() -> None:
             self._timers.discard(timer)
-            self._send("late billing", burl, values, bill)
+            self._send(kind, burl, values, bill)
 
         timer = asyncio.get_running_loop().call_later(wait_s, now)
         self._timers.add(timer)
@@ -114,6 +122,8 @@ class Feedback:
         try:
             target = URL(filled, encoded=True)
             payload = get_of(filled)
+            if "skewed" in kind:
+                payload = dated(payload, next(self._skews_s))
             origin = str(target.origin())
         except ValueError:
             self.unsendable += 1
@@ -157,6 +167,10 @@ class Feedback:
         for pool in self._pools.values():
             if pool is not None:
                 pool.close()
+
+    def misdated(self) -> int:
+        """Billing notices called too old, or no notices at all, that a skewed clock had sent."""
+        return sum(n for (kind, status), n in self.heard.items() if "skewed" in kind and status in _TOO_OLD)
 
     def accepted_forgeries(self) -> int:
         """Forged notices a bidder said yes to."""

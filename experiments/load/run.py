@@ -202,6 +202,8 @@ class LoadRun:
     def violations(self) -> list[str]:
         """Whatever must never happen and did."""
         told = [*self.watch.violations(self.lasted_s), *self.faults.violations()]
+        if self.feedback.misdated():
+            told.append(f"{self.feedback.misdated():,} billing notices were refused for the date they were sent at")
         accepted = self.feedback.accepted_forgeries()
         return [*told, f"{accepted:,} forged billing notices were accepted"] if accepted else told
 

@@ -148,6 +148,8 @@ class LognormalCurve(Part):
     """Median of the highest rival bid (CPM)."""
     sigma: Annotated[float, Field(ge=0.01, le=20)]
     """Standard deviation of its logarithm."""
+    learned: bool = False
+    """Begin there and learn the curve from the campaign's own wins and losses, refreshed at every tick."""
 
 
 class UniformCurve(Part):

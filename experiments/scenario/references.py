@@ -17,6 +17,7 @@ from experiments.scenario.audience_references import find_audience_problems
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
 from experiments.scenario.selling_rules import selling_problems
+from experiments.scenario.unreachable import target_problems
 from experiments.scenario.verification_rules import verification_problems
 from openrtb.secure import loads_securely
 
@@ -71,7 +72,17 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     problems.extend(selling_problems(data))
     problems.extend(verification_problems(data))
     for name, campaign in items(data, "campaigns"):
-        for campaign_check in (_budget, _flight, _goal, _strategy, _steering, _segment_rule, _supply, _creatives):
+        for campaign_check in (
+            _budget,
+            _flight,
+            _goal,
+            _strategy,
+            _steering,
+            _segment_rule,
+            _supply,
+            _target,
+            _creatives,
+        ):
             found = campaign_check(campaign, data)
             problems.extend(Problem(("campaigns", name, *path), message) for path, message in found)
     return problems
@@ -274,6 +285,11 @@ def _supply(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Pr
     if known and slots and not any(_fits(seller, name, slot, wanted, data) for seller, name, slot in slots):
         used = ", ".join(key for key, names in wanted.items() if names)
         yield Problem(("target",), f"no slot of any publisher fits ({used}), so the campaign can never bid; widen it")
+
+
+def _target(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:
+    """A target that no bid can meet."""
+    yield from target_problems(campaign, data, _fits)
 
 
 def _creatives(campaign: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Problem]:

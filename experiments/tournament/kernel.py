@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bidder.core.book import Book
 from bidder.core.codes import BID, CAPPED, NOT_TARGETED, OUTRANKED
+from bidder.core.curves import hear_auction
 from bidder.core.entries import enter_all
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, lose
@@ -157,6 +158,7 @@ def _run_auction(
             if k != winner:
                 tallies.results[campaign_ix, RESULT_OUTBID] += 1
                 lose(book, campaign_ix)
+                hear_auction(book.campaigns, campaign_ix, entries["bid_nanos"][k], 0, False)
     tallies.fates[int(time_s / 3600.0), fate] += 1
     if winner >= 0:
         campaign_ix, bid = entries["campaign_ix"][winner], entries["bid_nanos"][winner]
@@ -174,6 +176,7 @@ def _show(world: World, book: Book, desk: Desk, i: int, campaign_ix: int, bid: i
     opps, person_ix = desk.opportunities, desk.impression["person_ix"][0]
     context = touch(book, campaign_ix, desk.impression, 0)
     buy(book, campaign_ix, person_ix, context, price, opps["time_s"][i])
+    hear_auction(book.campaigns, campaign_ix, bid, price, True)
     at = desk.filled[FILLED_EXPOSURES]
     desk.filled[FILLED_EXPOSURES] += 1
     way = WAY_DEAL if book.campaigns["via_deal"][campaign_ix] == 1 else WAY_OPEN

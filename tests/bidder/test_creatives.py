@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from bidder.answer import full_bid
 from bidder.creatives import MIMES
 from bidder.markup.links import Links
 from bidder.plan import CreativePlan, TargetPlan
@@ -48,7 +50,7 @@ AUDIO = {"banner": None, "audio": Audio(mimes=["audio/mpeg"], maxduration=10)}
     ],
 )
 def test_a_campaign_without_creatives_answers_everything(imp: dict[str, Any], told: tuple[Any, ...]) -> None:
-    bid = only_bid(now(desk(plan()).bid(request(imp), lambda bid_id: Links(burl=f"b{bid_id}"))))
+    bid = only_bid(now(desk(plan()).bid(request(imp), partial(full_bid, links=Links(burl="b0")))))
     assert (bid.mtype, bid.w, bid.h, bid.dur, bid.protocol) == told
     assert bid.adomain == ["pans.example"]
     assert bid.burl == "b0"

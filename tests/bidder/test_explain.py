@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
+from bidder.answer import full_bid
 from bidder.core.codes import REASONS
 from bidder.explain import Explainer, Explanation
 from bidder.markup.links import Links
 from bidder.plan import BidPlan, CampaignPlan, TargetPlan
-from openrtb.decode import encode_request
+from openrtb.decode import encode_request, encode_response
 from openrtb.errors import InvalidMessage
 from openrtb.messages import Banner, BidRequest, Native, Regs, User, Video
 from tests.bidder.test_creatives import ad
 from tests.bidder.test_desk import CPM, DIRECTORY, desk, now, plan, request
 
 LINKS = Links(seen="https://b.example/s", event="https://b.example/e/", click="https://b.example/c")
+WRITE = partial(full_bid, links=LINKS)
 
 
 def explained(asked: BidRequest, *plans: CampaignPlan) -> Explanation:
     """The explanation, after which the book is what it was."""
     made = desk(*plans)
-    found = Explainer(made, plans, DIRECTORY, lambda bid_id: LINKS).explain(encode_request(asked), 0.0)
+    found = Explainer(made, plans, DIRECTORY, WRITE, encode_response).explain(encode_request(asked), 0.0)
     for name in ("spent_nanos", "reserved_nanos", "wins"):
         assert not made.book.campaigns[name].any()
     assert not made.book.persons["count"].any()
@@ -96,4 +99,4 @@ def test_every_room_is_explained_and_agrees_with_the_desk(
 
 def test_a_broken_request_is_no_request() -> None:
     with pytest.raises(InvalidMessage):
-        Explainer(desk(SEGMENT), (SEGMENT,), DIRECTORY, lambda bid_id: LINKS).explain(b"{}", 0.0)
+        Explainer(desk(SEGMENT), (SEGMENT,), DIRECTORY, WRITE, encode_response).explain(b"{}", 0.0)

@@ -44,7 +44,9 @@ def desk_of(setting: Setting, clock: Callable[[], float]) -> Desk:
 
 
 @contextlib.asynccontextmanager
-async def bidder_served(setting: Setting, desk: Desk | None = None) -> AsyncIterator[Service]:
+async def bidder_served(
+    setting: Setting, desk: Desk | None = None, conversion_key: bytes | None = None
+) -> AsyncIterator[Service]:
     """The service of a scenario's bidder: a fresh one on the wall clock, or *desk* under no deadline at all."""
     wall = WallClock()
     allowance_s = 0.01
@@ -54,7 +56,8 @@ async def bidder_served(setting: Setting, desk: Desk | None = None) -> AsyncIter
     else:
         allowance_s = -1e9
     compile_kernels(desk.book)
-    service = Service(desk, Signer(time.time), currency=setting.scenario.currency, allowance_s=allowance_s)
+    signer = Signer(time.time, conversion_key=conversion_key)
+    service = Service(desk, signer, currency=setting.scenario.currency, allowance_s=allowance_s)
     runner = runner_of(service, 0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -80,7 +80,7 @@ def test_a_scenario_is_judged_against_its_truth(tmp_path: Path) -> None:
     case = str(CASES / "parity-modelled.yaml")
     rows = json.loads(run(case, "--after", "500", "--set", "days=0.5", "--plot", str(plot), "--json"))
     by_name = {(row["name"], row["source"]): row for row in rows}
-    assert set(by_name) >= {("tickets-cpc", "model"), ("tickets-cpc", "mean")}
+    assert set(by_name) >= {("tickets-cpc", source) for source in ("model", "mean", "constant")}
     for row in rows:
         assert row["skipped"] == 500
         assert 0.0 < row["oracle_log_loss"] <= row["log_loss"]

@@ -88,6 +88,8 @@ def test_another_seed_gives_another_run(tmp_path: Path) -> None:
         (["run", "learning", "--set", "days=-1"], "days"),
         (["run", "learning", "--driver", "telepathy"], "telepathy"),
         (["run", "learning", "--seed", "-3"], "seed"),
+        (["run", "learning", "--conversion-key", "no-such-key"], "add --driver live"),
+        (["run", "learning", "--driver", "live", "--conversion-key", "no-such-key"], "no-such-key: cannot be read"),
     ],
 )
 def test_a_mistake_is_one_message(tmp_path: Path, arguments: list[str], says: str) -> None:

@@ -222,9 +222,13 @@ class OracleBidder:
             lat, lon, radius_km = plan.target.fence
             if math.isnan(imp["lat"]) or distance_km(lat, lon, imp["lat"], imp["lon"]) > radius_km:
                 return "not_targeted"
+        floor = imp["deal_floor_nanos"] if plan.target.deals else imp["floor_nanos"]
+        live = plan.goal != "private" and (plan.worth_by_frequency or plan.bid.kind == "random")
+        if live and not self.affordable(account, max(floor, 1), now_s):
+            return "budget_gone"
         if bid <= 0:
             return "no_value"
-        if bid < (imp["deal_floor_nanos"] if plan.target.deals else imp["floor_nanos"]):
+        if bid < floor:
             return "below_floor"
         if not self.affordable(account, bid, now_s):
             return "budget_gone"

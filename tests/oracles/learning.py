@@ -42,9 +42,8 @@ class Wait:
 
     features: list[Feature]
     rate: float
+    shown_s: float
     unripe: float
-    unripe_as_seen: float
-    waited_s: float = 0.0
 
 
 @dataclass
@@ -52,14 +51,19 @@ class Model:
     """One model of one product; *slow* ones learn "no outcome" only as outcomes would have had time to come."""
 
     offset: float
+    """Log odds of the pooled rate, which the test keeps where it is."""
+    doubt: float
+    """Variance of the pooled rate's logarithm."""
     slow: bool
     first_delay_s: float = 1.0
     weights: defaultdict[Feature, Weight] = field(default_factory=lambda: defaultdict(Weight))
     gradient: defaultdict[Feature, float] = field(default_factory=lambda: defaultdict(float))
     squares: defaultdict[Feature, float] = field(default_factory=lambda: defaultdict(float))
     waiting: list[Wait] = field(default_factory=list)
-    delays_s: list[float] = field(default_factory=list)
+    heard_at: list[tuple[float, float]] = field(default_factory=list)
+    """(when the ad was shown, delay) of each purchase."""
     heard: int = 0
+    heard_at_tick: int = 0
     ticked_s: float = 0.0
     per_s: float = field(init=False)
 
@@ -71,16 +75,16 @@ class Model:
         """The model's own rate."""
         return 1.0 / (1.0 + math.exp(-self.offset - sum(self.weights[name].value for name in features)))
 
-    def spread(self, features: list[Feature]) -> float:
-        """Standard deviation of the rate's logarithm, at most 1."""
-        return min(1.0, math.sqrt(sum(1.0 / (PRECISION + self.weights[name].n) for name in features)))
+    def variance(self, features: list[Feature]) -> float:
+        """Variance of the rate's logarithm."""
+        return self.doubt + sum(1.0 / (PRECISION + self.weights[name].n) for name in features)
 
     def predict(self, features: list[Feature], pooled: float) -> float:
         """Mixed with the pooled rate until outcomes have been heard."""
-        trust = self.heard / (self.heard + TRUST)
+        trust = self.heard_at_tick / (self.heard_at_tick + TRUST)
         return trust * self.rate(features) + (1.0 - trust) * pooled
 
-    def shown(self, features: list[Feature]) -> None:
+    def shown(self, features: list[Feature], now_s: float) -> None:
         """An impression."""
         p = self.rate(features)
         for name in features:
@@ -88,30 +92,48 @@ class Model:
             if not self.slow:
                 self.gradient[name] += p
         if self.slow:
-            self.waiting.append(Wait(features, p, p, p))
+            self.waiting.append(Wait(features, p, now_s, p))
 
-    def outcome(self, features: list[Feature], delay_s: float = 0.0) -> None:
+    def outcome(self, features: list[Feature], shown_s: float = 0.0, delay_s: float = 0.0) -> None:
         """A click or purchase that followed an impression after *delay_s*."""
         self.heard += 1
-        self.delays_s.append(delay_s)
+        self.heard_at.append((shown_s, delay_s))
         for name in features:
             self.gradient[name] -= 1.0
             self.squares[name] += 1.0
 
+    def _age_s(self, shown_s: float, now_s: float) -> float:
+        """Age of an impression to a quarter of the believed delay: that of the middle of its bin, as far as begun."""
+        width_s = self.first_delay_s / 4.0
+        start_s = math.floor(shown_s / width_s) * width_s
+        return max(now_s - (start_s + min(start_s + width_s, now_s)) / 2.0, width_s / 1000.0)
+
+    def _learn_delay(self, now_s: float) -> float:
+        """One step of EM for delays cut off on the right; returns what corrects the mass that waits."""
+        to_come_s = 0.0
+        for shown_s, _ in self.heard_at:
+            age_s = self._age_s(shown_s, now_s)
+            missing = math.exp(-self.per_s * age_s)
+            to_come_s += age_s * missing / (1.0 - missing)
+        before = self.per_s
+        known_s = DELAYS_BELIEVED * self.first_delay_s + sum(delay_s for _, delay_s in self.heard_at)
+        self.per_s = (DELAYS_BELIEVED + self.heard) / (known_s + to_come_s)
+        ages = [(wait.rate, self._age_s(wait.shown_s, now_s)) for wait in self.waiting]
+        was = sum(rate * math.exp(-before * age_s) for rate, age_s in ages)
+        should_be = sum(rate * math.exp(-self.per_s * age_s) for rate, age_s in ages)
+        return min(2.0, max(0.5, should_be / was)) if ages else 1.0
+
     def tick(self, now_s: float) -> None:
-        """Ripen what waits, put what was gathered into force, and look at the delays again (EM)."""
+        """Learn the delay, ripen what waits, and put what was gathered into force."""
         if self.slow:
-            kept = math.exp(-self.per_s * (now_s - self.ticked_s))
+            correction = self._learn_delay(now_s)
+            kept = math.exp(-self.per_s * (now_s - self.ticked_s)) * correction
             for wait in self.waiting:
                 for name in wait.features:
                     self.gradient[name] += wait.unripe * (1.0 - kept)
                 wait.unripe *= kept
-                wait.waited_s += now_s - self.ticked_s
-            believed = DELAYS_BELIEVED * self.first_delay_s
-            at_risk_s = sum(wait.unripe * wait.waited_s for wait in self.waiting)
-            self.per_s = (DELAYS_BELIEVED + self.heard) / (believed + sum(self.delays_s) + at_risk_s)
         for name, gradient in self.gradient.items():
             if gradient != 0.0:
                 self.weights[name].take(gradient, self.squares.pop(name, 0.0))
         self.gradient.clear()
-        self.ticked_s = now_s
+        self.ticked_s, self.heard_at_tick = now_s, self.heard

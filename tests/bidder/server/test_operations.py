@@ -29,7 +29,7 @@ from bidder.server.control import Control
 from bidder.server.logs import JsonLines
 from bidder.server.metrics import BOUNDS_S, METRICS, Histogram
 from bidder.server.serve import runner_of
-from bidder.server.shedding import Pulse
+from bidder.server.shedding import FEW, Pulse
 from bidder.server.signing import Signer
 from tests.bidder.server.test_app import REQUEST, Client
 from tests.bidder.test_desk import BUDGET, CPM, DIRECTORY, desk, plan
@@ -226,13 +226,13 @@ def test_a_lower_cap_holds_for_what_was_seen_before() -> None:
 
 def test_a_late_loop_sheds_and_a_quick_one_does_not() -> None:
     async def story(client: Client, file: File) -> None:
-        client.service.pulse = pulse = Pulse(0.1)
+        client.service.pulse = pulse = Pulse(0.03)
         pulse.start()
         assert (await client.bid())["price"] == 2.0
         end_s = time.monotonic() + 0.5
 
         def hog() -> None:
-            time.sleep(0.15)  # whatever keeps the loop busy
+            time.sleep(0.05)  # whatever keeps the loop busy
             if time.monotonic() < end_s:
                 asyncio.get_running_loop().call_soon(hog)
 
@@ -247,6 +247,44 @@ def test_a_late_loop_sheds_and_a_quick_one_does_not() -> None:
         pulse.stop()
 
     operated(story, plan(total_nanos=1000 * BUDGET))
+
+
+def test_a_single_pause_without_a_crowd_sheds_nobody() -> None:
+    async def main() -> None:
+        pulse = Pulse(100.0)
+
+        def beat(requests: int) -> bool:
+            pulse.stop()
+            pulse.due_s = time.monotonic() - 200.0
+            for _ in range(requests):
+                pulse.sheds(0.0)
+            pulse.beat()
+            return pulse.late
+
+        pulse.start()
+        assert [beat(FEW), beat(0)] == [False, True]  # the second in a row
+        pulse.beat()
+        assert not pulse.late
+        assert beat(FEW + 1)
+        pulse.stop()
+
+    asyncio.run(main())
+
+
+def test_one_long_turn_of_the_loop_sheds_before_the_timer_can_tell() -> None:
+    """What comes after the loop has been busy for too long is turned away; what has waited is late by that much."""
+    body, now_s = json.dumps({**REQUEST, "tmax": 1000}).encode(), time.monotonic()
+    service = Service(desk(plan(total_nanos=1000 * BUDGET)), Signer(time.time), currency="USD", allowance_s=0.0)
+    service.pulse = Pulse(2.0)
+    assert service.reply(body, now_s, False)[0] == 200
+    service.pulse.due_s = now_s - 0.01
+    assert service.reply(body, now_s, False)[0] == 200
+    service.pulse.due_s = now_s - 1.01
+    assert service.reply(body, now_s, False)[0] == 204
+    assert (service.traffic.late, service.traffic.shed) == (1, 0)
+    service.pulse.due_s = now_s - 2.01
+    assert {service.reply(body, now_s, False)[0] for _ in range(FEW)} == {204}
+    assert (service.traffic.late, service.traffic.shed) == (FEW - 2, 3)
 
 
 def test_logs_are_lines_of_json() -> None:

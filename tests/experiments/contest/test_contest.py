@@ -48,10 +48,10 @@ def test_two_seeds_from_play_to_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     table = capsys.readouterr().out
     results, curves = pq.read_table(tmp_path / "contest.parquet"), pq.read_table(tmp_path / "contest-spend.parquet")
     entered = [(market, name) for market in MARKETS for name in CONTESTANTS if plays(name, market)]
-    assert results.num_rows == 2 * len(entered) == 96
+    assert results.num_rows == 2 * len(entered) == 102
     assert set(zip(results["market"].to_pylist(), results["contestant"].to_pylist(), strict=True)) == set(entered)
     assert all(0 < row["spend"] <= row["budget"] for row in results.to_pylist())
-    assert curves.num_rows == 96 * 48
+    assert curves.num_rows == 102 * 48
     assert table == markdown(results)
     by = scores(results)
     assert all(by[market, "truthful, adaptive"].difference > 0 for market in MARKETS)

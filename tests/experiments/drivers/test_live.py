@@ -26,24 +26,30 @@ BUSY = ("traffic.requests_per_day=20_000_000", "traffic.hours=flat", "wire.tmax_
 @pytest.fixture(scope="module")
 def setting() -> Setting:
     """Two seconds and a bit of the learning scenario; its kernels compiled, since the bidder's clock will not wait."""
-    made = small_setting(*BUSY, "days=0.000025", "products.espresso-machine.effect.ctr=0.2")
+    product = "products.espresso-machine"
+    often = (f"{product}.effect.ctr=0.2", f"{product}.organic_per_1000_people_per_day=20_000_000")
+    made = small_setting(*BUSY, "days=0.000025", *often)
     driven(made, "http://127.0.0.1:9/bid").market.draw_organic(0.0)
     return made
 
 
-def driven(setting: Setting, url: str) -> LiveRun:
+def driven(setting: Setting, url: str, conversion_key: bytes | None = None) -> LiveRun:
     """A run to be awaited."""
-    return LiveRun(fresh_truth(setting), url)
+    return LiveRun(fresh_truth(setting), url, None, conversion_key)
 
 
 def test_the_market_and_the_bidder_keep_the_same_books(setting: Setting) -> None:
     async def main() -> None:
-        async with bidder_served(setting) as service:
-            run = driven(setting, f"{service.public_url}/openrtb2/bid")
+        async with bidder_served(setting, conversion_key=b"advertiser") as service:
+            run = driven(setting, f"{service.public_url}/openrtb2/bid", b"advertiser")
             began_s = time.monotonic()
             await run.run()
             assert time.monotonic() - began_s >= setting.end_s  # it is real time
+            told = run.port.told_purchases
             ledger, book = run.end()
+            assert told == len(service.desk._credited) > 3
+            assert service.traffic.bad_notices == 0
+            assert len(ledger.purchases) >= told
             counts = service.desk.counts
             assert run.port.problems == {}
             assert ledger.auctions == counts.requests == run.port.answered > 300

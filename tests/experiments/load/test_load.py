@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,9 +40,9 @@ def setting() -> Setting:
 
 
 @contextlib.asynccontextmanager
-async def foreign() -> AsyncIterator[TestBidder]:
+async def foreign(kind: type[TestBidder] = TestBidder) -> AsyncIterator[TestBidder]:
     """A bidder that is not ours."""
-    bidder = TestBidder("other")
+    bidder = kind("other")
     runner = web.AppRunner(bidder.app())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -191,22 +192,24 @@ def test_every_fault_pack_against_our_own_bidder(setting: Setting) -> None:
             asked = spec(
                 f"{service.public_url}/openrtb2/bid",
                 *(150, 2.0),
-                request_packs=("malformed", "oversize", "slow", "vanish"),
+                request_packs=("malformed", "oversize", "slow", "vanish", "skewed"),
                 fault_share=0.3,
-                notice_faults=NoticeFaults(0.2, 0.2, 0.3, 0.3, late_s=0.5),
+                notice_faults=NoticeFaults(0.2, 0.2, 0.3, 0.3, 0.3, late_s=0.5),
                 ratios=Ratios(1.0, 1.0),
                 tmax_s=1.0,
             )
             result = await loaded(setting, asked)
             assert result["violations"] == []
             assert result["counts"]["errors"] == 0
-            assert set(result["faults"]) == {"malformed", "oversize", "slow", "vanish"}
+            assert set(result["faults"]) == {"malformed", "oversize", "slow", "vanish", "skewed"}
+            assert set(result["faults"]["skewed"]) <= {"200", "204"}
             assert set(result["faults"]["malformed"]) == {"400"}
             assert set(result["faults"]["oversize"]) <= {"413", "closed"}
             assert set(result["faults"]["slow"]) <= {"204", "408"}
             heard = result["notices"]
             assert set(heard["forged"]) == {"403"}
             assert set(heard["late billing"]) <= {"204", "409"}
+            assert set(heard["skewed billing"]) == {"204"}
             assert heard["billing"]["lost on purpose"] > 3
             assert service.desk.counts.repeated > 0
             assert result["spent_nanos"] == spent_by(service)
@@ -228,6 +231,39 @@ def test_a_bidder_that_believes_forgeries_and_breaks_is_found_out(setting: Setti
             told = "\n".join((await loaded(setting, asked))["violations"])
             assert "forged billing notices were accepted" in told
             assert "malformed requests were answered 500" in told
+
+    asyncio.run(main())
+
+
+class Gullible(TestBidder):
+    """A bidder that goes by other people's clocks."""
+
+    async def _told(self, http: web.Request) -> web.Response:
+        return web.Response(status=410) if "Date" in http.headers else await super()._told(http)
+
+
+def test_a_bidder_that_goes_by_the_clock_of_others_is_found_out(setting: Setting) -> None:
+    async def main() -> None:
+        async with foreign(Gullible) as bidder:
+            bids = bids_for(bidder)
+            bidder.answer = lambda request: (400, b"") if "Date" in bidder.headers[-1] else bids(request)
+            asked = spec(
+                *(f"{bidder.url}/bid", 150, 1.0),
+                request_packs=("skewed",),
+                fault_share=0.3,
+                notice_faults=NoticeFaults(skewed=0.5),
+                ratios=Ratios(1.0, 1.0),
+            )
+            result = await loaded(setting, asked)
+            told = "\n".join(result["violations"])
+            assert "skewed requests were answered 400" in told
+            assert f"{result['notices']['skewed billing']['410']} billing notices were refused for the date" in told
+            days = [
+                request["ext"]["timestamp"] / 86_400_000 - time.time() / 86400
+                for request in bidder.asked
+                if "ext" in request
+            ]
+            assert {round(day) for day in days} == {-1, 1}
 
     asyncio.run(main())
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bidder.plan import PacePlan
 from experiments.compile_buyer import compile_plans
 from experiments.errors import ScenarioError
+from experiments.missed_targets import missed_targets
+from experiments.run import run_scenario
 from experiments.scenario.loader import dump_yaml, load
 from tests.oracles.worlds import scenario_of
 
@@ -83,3 +88,51 @@ def test_a_target_that_never_binds_is_told() -> None:
     with pytest.raises(ScenarioError) as caught:
         load("retail-launch", [pacing])
     assert "pacing.target_cpa: 30 never binds: no bid is above the worth of a purchase (21.6)" in str(caught.value)
+
+
+def target_of(learned: bool, target: float) -> str:
+    """One small campaign that pays for purchases, floors of 0.2 CPM and more, a believed purchase rate of 0.001."""
+    return f"""
+name: small
+days: 0.2
+people: {{count: 100}}
+products: {{shoe: {{effect: {{conversion: 0.001}}}}}}
+rivals: {{r: {{kind: highest, price: {{kind: quantiles, values: [0, 0.4]}}}}}}
+publishers: {{site: {{rivals: r, slots: {{a: {{format: display, floor: 0.2}}, b: {{format: video, floor: 0.5}}}}}}}}
+traffic: {{requests_per_day: 5000}}
+campaigns:
+  c:
+    product: shoe
+    budget: {{total: 1}}
+    goal: {{kind: cpa, value: 2}}
+    rates: {{cvr: 0.001, learned: {str(learned).lower()}}}
+    pacing: {{kind: adaptive, step: 0.1, target_cpa: {target}, target_step: 1000}}
+"""
+
+
+def test_a_target_that_no_bid_can_meet_is_told_before_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(target_of(False, 0.1))
+    with pytest.raises(ScenarioError) as caught:
+        load(str(path))
+    told = "campaigns.c.pacing.target_cpa: 0.1 can be met by no bid: at a purchase rate of 0.001 an impression may cost"
+    assert told in str(caught.value)
+    assert "0.1 CPM, and the lowest floor is 0.2 CPM; raise it to 0.2 or more" in str(caught.value)
+    for possible in (target_of(False, 0.2), target_of(True, 0.1)):
+        path.write_text(possible)
+        assert load(str(path)).name == "small"
+
+
+def test_a_target_out_of_reach_of_learned_rates_is_told_after_the_run(tmp_path: Path) -> None:
+    """Nothing more is bought once bids lie below the floors, the budget stays whole, and one sentence says why."""
+    path = tmp_path / "small.yaml"
+    for target, out_of_reach in ((0.01, True), (1.9, False)):
+        path.write_text(target_of(True, target))
+        scenario = load(str(path))
+        outcome = run_scenario(scenario, "")
+        told = list(missed_targets(compile_plans(scenario), outcome.tables))
+        assert len(told) == out_of_reach
+        spent = sum(outcome.tables["campaigns"]["spend_nanos"].to_pylist())
+        assert 0 <= spent <= 10**9
+        if out_of_reach:
+            assert re.match(r"campaign c: its target was out of reach: for [\d,]+ of [\d,]+ requests", told[0])
