@@ -88,9 +88,18 @@ class Reservations:
             made = held.popleft()
             if made.state is State.IN_FLIGHT:
                 yield made
-        known = self._known
-        while known and known[0][0] + self._remember_s <= now_s:
-            del self._made[known.popleft()[1]]
+        self._forget(now_s)
+        holds = held[0].made_s + self._hold_s if held else math.inf
+        remembers = self._made[self._known[0]].made_s + self._remember_s if self._known else math.inf
+        self.due_s = min(holds, remembers)
+
+    def _forget(self, now_s: float) -> None:
+        known, made = self._known, self._made
+        # Those that are held are the newest ones.
+        while len(known) > max(self._most, len(self._held)) or (
+            known and made[known[0]].made_s + self._remember_s <= now_s
+        ):
+            del made[known.popleft()]
 
 
 class Answered:
@@ -122,16 +131,3 @@ def agreed_price(notice: Billing, made: Made) -> int | None:
     except MoneyError:
         return None
     return price if price <= made.bid_nanos else None
-
-        self._forget(now_s)
-        holds = held[0].made_s + self._hold_s if held else math.inf
-        remembers = self._made[self._known[0]].made_s + self._remember_s if self._known else math.inf
-        self.due_s = min(holds, remembers)
-
-    def _forget(self, now_s: float) -> None:
-        known, made = self._known, self._made
-        # Those that are held are the newest ones.
-        while len(known) > max(self._most, len(self._held)) or (
-            known and made[known[0]].made_s + self._remember_s <= now_s
-        ):
-            del made[known.popleft()]
