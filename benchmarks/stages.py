@@ -18,7 +18,8 @@ from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import World
 from experiments.drivers.batch import BatchRun, run_batch
-from experiments.drivers.batch_kernel import Desk, clear_opportunity, look_ahead, see
+from experiments.drivers.batch_kernel import Desk, clear_opportunity, see
+from experiments.drivers.look_ahead import look_ahead
 from experiments.ledger import Tallies
 from experiments.setting import make_ready
 

@@ -87,6 +87,7 @@ Why = Annotated[str, typer.Option("--why", help="Why, for the audit log.")]
 
 
 def user(who: str | None) -> str:
+    """Who asks, for the audit log: *who*, or the name of the user of this machine."""
     import getpass
 
     try:

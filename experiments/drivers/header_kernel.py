@@ -29,12 +29,12 @@ from experiments.drivers.batch_kernel import (
     Sale,
     clear_opportunity,
     deliver_purchases,
-    look_ahead,
     record_bid,
     record_exposure,
     record_market,
     see,
 )
+from experiments.drivers.look_ahead import look_ahead
 from experiments.ledger import (
     FATE_OUTBID,
     FATE_WON,

@@ -33,10 +33,10 @@ from experiments.drivers.batch_kernel import (
     Desk,
     Sale,
     deliver_purchases,
-    look_ahead,
     record_exposure,
     see,
 )
+from experiments.drivers.look_ahead import look_ahead
 from experiments.ledger import FATE_OUTBID, FATE_WON, RESULT_OUTBID, RESULT_WON, Tallies
 from experiments.tournament.hindsight import Hindsight, note
 
