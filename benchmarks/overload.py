@@ -9,6 +9,7 @@ latency counts from that moment to the last byte of the answer. Times in s, late
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import math
 import os
@@ -37,7 +38,8 @@ SHED_S = 0.025
 """As `bidlab bidder serve` has it."""
 CONNECTIONS = 2000
 """Kept open. An exchange opens more when answers are late: so there are enough for all that waits at twice the load."""
-STEP_S, CALM_S, OVER_S, AFTER_S = 1.5, 5.0, 5.0, 4.0
+STEP_S, CALM_S, OVER_S, AFTER_S = 4.0, 5.0, 5.0, 4.0
+"""Of each rate of the search (a rate held for a moment only is none the bidder can take), and of the phases."""
 WINDOW_S = 0.05
 """Recovery is looked for in windows this long."""
 LASTING = 10
@@ -218,6 +220,8 @@ def find() -> Found:
         calls = itertools.cycle(requests)
         first_per_s = ask(server, calls, 1.0).requests / 1.0
         link = Open(server.port, calls)
+        gc.collect()
+        gc.disable()  # nothing here makes garbage in cycles, and a search for it would look like a slow answer
         try:
             most, _ = find_max(lambda rate: _step(server, link, rate), first_per_s, [requirement("timeouts<0.1%")])
             assert most is not None
@@ -227,6 +231,7 @@ def find() -> Found:
             seen = link.send(moments([(0.7 * rate, 1.0), (2.0 * rate, OVER_S), (0.7 * rate, AFTER_S)]))
             then = server.figures()
         finally:
+            gc.enable()
             link.close()
             server.stop()
     end_s = 1.0 + OVER_S
