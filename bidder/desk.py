@@ -227,6 +227,7 @@ class Desk:
         )
         if campaign_ix < 0:
             return None, reason
+        bid_nanos = int(bid_nanos)  # NumPy's own kind where kernels are not compiled, which no JSON holds
         bid_id = f"{self._bid_prefix}{self.counts.bids}"
         self.counts.bids += 1
         deal_ix, floor = (

@@ -213,7 +213,7 @@ class Explainer:
         c, bid, _, _, day_ix, _ = offer(desk.book, desk.rows, self._row, 0, self._signals, tally, allowed)
         if c >= 0:
             release(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix)
-        return c, bid
+        return c, int(bid)
 
     def _stages(self, body: bytes, now_s: float) -> dict[str, float]:
         """Median time of parsing, looking up, deciding and encoding; the last for the bids there are."""
