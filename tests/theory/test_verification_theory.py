@@ -16,6 +16,7 @@ from experiments.verification_accounts import safety, seen, seller_traffic
 from tests.oracles.markets import INTERPRETED
 
 REQUESTS = 4_000 if INTERPRETED else 120_000
+MANY = 100 if INTERPRETED else 500
 DETECTOR = {"recall": 0.7, "precision": 0.8, "prevalence": 0.2}
 FALSE_ALARMS = 0.7 * 0.2 * 0.2 / (0.8 * 0.8)
 """Good cases stopped: recall q (1 - p) / (p (1 - q))."""
@@ -23,7 +24,7 @@ FALSE_ALARMS = 0.7 * 0.2 * 0.2 / (0.8 * 0.8)
 
 def near(count: float, n: float, share: float) -> bool:
     """Whether *count* of *n* is *share* of them."""
-    return n > 500 and abs(count - n * share) <= 4 * math.sqrt(n * share * (1 - share))
+    return n > MANY and abs(count - n * share) <= 4 * math.sqrt(n * share * (1 - share))
 
 
 @pytest.fixture(scope="module")
