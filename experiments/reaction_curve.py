@@ -18,7 +18,6 @@ from experiments.setting import make_ready
 from openrtb.money import NANOS_PER_UNIT
 
 Data = dict[str, Any]
-CAPS = (1, 2, 4, 8, 16, 32)
 AUDIENCES = ("as written", "everybody")
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from exchange_sim.kernel import kernel
 from exchange_sim.selling.rules import RESERVE
 
-BINS_PER_OCTAVE_BITS = 3
 BINS = 160
 LOWEST_BIN_NANOS = 10_000
 """Eight bins of equal width to the octave, from 0.01 CPM to 10,000 CPM."""

@@ -69,13 +69,6 @@ def money(amount: float | None, currency: str) -> str:
     return f"{'−' if amount < 0 else ''}{symbol}{size:,.{digits}f}"
 
 
-def short_money(amount: float | None, currency: str) -> str:
-    """€1.23M."""
-    if amount is None:
-        return DASH
-    return f"{'−' if amount < 0 else ''}{_SYMBOLS.get(currency, f'{currency} ')}{short(abs(amount))}"
-
-
 def number(value: float | None, digits: int = 2) -> str:
     """12.34."""
     return DASH if value is None else f"{value:,.{digits}f}".replace("-", "−")
