@@ -25,6 +25,10 @@ LONGEST_HEAD, LONGEST_KEPT = 8192, 1024
 """Bytes of a head: those of a longer one are aiohttp's to read, and its meaning is not kept."""
 REMEMBERED = 4096
 """Heads whose meaning is kept: one client's differ by the length of the body only."""
+TOGETHER = 16
+"""Answers that wait for one another: those to requests that were read together are sent together, so that their senders
+are woken once and not sixteen times, which costs this process a tenth of its time. Sixteen take less than a millisecond.
+"""
 IDLE_S = 75.0
 """After this long without a request a connection is closed."""
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*")
@@ -81,6 +85,7 @@ class Lanes:
         self._heads: dict[bytes, Head | None] = {}
         self._second, self._date = -1, b""
         self._timer: asyncio.TimerHandle | None = None
+        self._answers: list[tuple[asyncio.Transport, bytes]] = []
 
     def __call__(self) -> Lane:
         """A protocol for a new connection."""
@@ -116,6 +121,22 @@ class Lanes:
         return b"HTTP/1.1 200 OK\r\n%bContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b" % (
             *(self._date, packed, len(body), body),
         )
+
+    def send(self, transport: asyncio.Transport, answer: bytes) -> None:
+        """Send an answer, together with those to the other requests that have been read by now."""
+        answers = self._answers
+        answers.append((transport, answer))
+        if len(answers) == 1:
+            asyncio.get_running_loop().call_soon(self.flush)
+        elif len(answers) >= TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is waiting to be sent."""
+        answers, self._answers = self._answers, []
+        for transport, answer in answers:
+            if not transport.is_closing():
+                transport.write(answer)
 
     def close(self) -> None:
         """Close all connections."""
@@ -204,6 +225,7 @@ class Lane(asyncio.Protocol):
 
     def give_up(self) -> None:
         """Close the connection, telling a client that is in the middle of a request why."""
+        self._lanes.flush()
         if self.transport.get_write_buffer_size():  # it does not even read what it has been told
             self.transport.abort()
             return
@@ -217,10 +239,12 @@ class Lane(asyncio.Protocol):
         except Exception:
             _log.exception("a request could not be answered")
             status, answer = 500, b""
-        self.transport.write(self._lanes.response(status, answer, head.packs))
+        lanes = self._lanes
+        lanes.send(self.transport, lanes.response(status, answer, head.packs))
 
     def _hand_over(self, data: bytes) -> None:
         """Let aiohttp go on from here."""
+        self._lanes.flush()  # answers keep their order
         self._lanes.open.discard(self)
         protocol = self._lanes.slow()
         self.transport.set_protocol(protocol)

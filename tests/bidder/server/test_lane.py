@@ -224,3 +224,26 @@ def test_what_cannot_be_answered_is_an_error_of_ours() -> None:
         server.close()
 
     asyncio.run(main())
+
+
+def test_answers_that_wait_for_others_are_sent_before_the_end() -> None:
+    """The service ends between reading the requests and sending the answers; all of them come, then the end."""
+
+    async def main() -> None:
+        def reply(body: bytes, came_s: float, say_why: bool) -> tuple[int, bytes]:
+            if body == b"0":
+                asyncio.get_running_loop().call_soon(lanes.close)
+            return 200, body
+
+        lanes = Lanes(reply, asyncio.Protocol)
+        server = await asyncio.get_running_loop().create_server(lanes, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        caller = Caller(reader, writer)
+        several = [str(k).encode() for k in range(lanes_module.TOGETHER + 3)]
+        writer.write(b"".join(map(post, several)))
+        assert [(await caller.answer())[2] for _ in several] == several
+        assert await caller.over()
+        writer.close()
+        server.close()
+
+    asyncio.run(main())
