@@ -26,9 +26,9 @@ LONGEST_HEAD, LONGEST_KEPT = 8192, 1024
 REMEMBERED = 4096
 """Heads whose meaning is kept: one client's differ by the length of the body only."""
 TOGETHER = 16
-"""Answers that wait for one another: those to requests read together are sent together, so that whoever waits for them
-is woken once. Measured beside the callers on one machine, waking them for each answer was a quarter of an answer's cost.
-Sixteen take less than a millisecond.
+"""Answers that wait for one another: those to requests read together are sent together, so that who waits for them is
+woken once. With the callers on the same machine, waking them for each answer was a quarter of its cost. Sixteen take
+less than a millisecond.
 """
 IDLE_S = 75.0
 """After this long without a request a connection is closed."""
