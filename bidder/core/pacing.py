@@ -132,7 +132,7 @@ def pace_tick(book: Book, campaign_ix: int, now_s: float) -> None:
         _throttle_tick(book, campaign_ix, now_s)
     else:
         _adaptive_tick(campaigns, campaign_ix, now_s)
-        _target_tick(campaigns, campaign_ix)
+        _target_tick(campaigns, campaign_ix, now_s)
     campaigns["tick_s"][campaign_ix] = now_s
     campaigns["tick_entered"][campaign_ix] = campaigns["entered"][campaign_ix]
     campaigns["tick_spent_nanos"][campaign_ix] = campaigns["spent_nanos"][campaign_ix]
@@ -155,18 +155,28 @@ def _adaptive_tick(campaigns: NDArray[np.void], campaign_ix: int, now_s: float) 
 
 
 @kernel
-def _target_tick(campaigns: NDArray[np.void], campaign_ix: int) -> None:
-    """Move lambda by what the tick's spend was above (or below) what its predicted worth allowed, -1 to 1."""
+def _target_tick(campaigns: NDArray[np.void], campaign_ix: int, now_s: float) -> None:
+    """Move 1 + lambda by exp(step * error), error: the tick's spend against what it should have been, -1 to 1.
+
+    That is what the tick's predicted worth allowed, less what earlier ticks spent above theirs (or plus what they
+    left), spread over the time that is left: what was overspent while lambda had to be found is won back by the end.
+    """
     share = campaigns["target_share"][campaign_ix]
     if share <= 0.0:
         return
-    allowed = share * (campaigns["bought_worth"][campaign_ix] - campaigns["tick_bought_worth"][campaign_ix])
-    spend = float(campaigns["spent_nanos"][campaign_ix] - campaigns["tick_spent_nanos"][campaign_ix])
-    campaigns["tick_bought_worth"][campaign_ix] = campaigns["bought_worth"][campaign_ix]
+    bought, spent = campaigns["bought_worth"][campaign_ix], float(campaigns["spent_nanos"][campaign_ix])
+    allowed = share * (bought - campaigns["tick_bought_worth"][campaign_ix])
+    spend = spent - campaigns["tick_spent_nanos"][campaign_ix]
+    campaigns["tick_bought_worth"][campaign_ix] = bought
     if max(spend, allowed) <= 0.0:
         return
-    price = campaigns["target_mu"][campaign_ix]
-    price += campaigns["target_step"][campaign_ix] * (spend - allowed) / max(spend, allowed)
+    tick_s = now_s - max(campaigns["tick_s"][campaign_ix], campaigns["start_s"][campaign_ix])
+    left_s = max(campaigns["end_s"][campaign_ix] - now_s, tick_s)
+    if left_s > 0.0:
+        allowed = max(allowed - (spent - share * bought) * tick_s / left_s, 0.0)
+    error = (spend - allowed) / max(spend, allowed)
+    push = min(campaigns["target_step"][campaign_ix] * error, 700.0)
+    price = (1.0 + campaigns["target_mu"][campaign_ix]) * math.exp(push) - 1.0
     campaigns["target_mu"][campaign_ix] = min(max(price, 0.0), campaigns["pace_highest"][campaign_ix])
     _set_multiplier(campaigns, campaign_ix)
 

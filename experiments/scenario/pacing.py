@@ -27,7 +27,7 @@ class AdaptivePacing(Part):
     target_cpa: Positive | None = None
     """Second constraint, with goal cpa: average cost per predicted purchase (currency), at most."""
     target_step: Positive = 0.05
-    """How far the shadow price of target_cpa moves per tick at most."""
+    """Of the shadow price of target_cpa: 1 + it changes by at most the factor exp(target_step) per tick."""
 
 
 class PidPacing(Part):

@@ -74,7 +74,7 @@ class Pacer:
         since_s = max(self.tick_s, self.plan.start_s)
         if self.by_mu:
             self._look_ahead(now_s, now_s - since_s, spent)
-            self._look_at_target(spent)
+            self._look_at_target(now_s, now_s - since_s, spent)
         elif self.plan.pacing.kind == "throttled":
             self._throttle(now_s, now_s - since_s, spent)
         elif self.plan.pacing.kind == "ecpc":
@@ -96,14 +96,18 @@ class Pacer:
             assert self.target is not None
             self.move_mu(per_s * tick_length_s * self.target)
 
-    def _look_at_target(self, spent: int) -> None:
+    def _look_at_target(self, now_s: float, tick_length_s: float, spent: int) -> None:
         pacing = self.plan.pacing
         allowed = pacing.target * (self.bought_worth - self.tick_worth)
         spend = float(spent - self.tick_spent)
         self.tick_worth = self.bought_worth
         if pacing.target > 0 and max(spend, allowed) > 0:
-            step = pacing.target_step * (spend - allowed) / max(spend, allowed)
-            self.price = min(max(self.price + step, 0.0), pacing.highest)
+            left_s = max(self.plan.end_s - now_s, tick_length_s)
+            if left_s > 0:
+                allowed = max(allowed - (spent - pacing.target * self.bought_worth) * tick_length_s / left_s, 0.0)
+            error = (spend - allowed) / max(spend, allowed)
+            price = (1.0 + self.price) * math.exp(pacing.target_step * error) - 1.0
+            self.price = min(max(price, 0.0), pacing.highest)
             self.set_multiplier()
 
     def _steer_cost(self, spent: int, outcomes: int) -> None:

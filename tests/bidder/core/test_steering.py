@@ -104,11 +104,11 @@ def test_throttling_draws_the_share_it_says() -> None:
 
 
 def second_price(target_share: float, rate: float, lowest_price: float, seed: int = 1) -> tuple[Book, int]:
-    """A month of second-price auctions against uniform rivals from *lowest_price* to 1 CPM, with purchases at *rate*; a
-    purchase is worth 1 CPM / *rate*. Returns the book and the auctions bid in."""
+    """Three weeks of second-price auctions against uniform rivals from *lowest_price* to 1 CPM, with purchases at
+    *rate*; a purchase is worth 1 CPM / *rate*. Returns the book and the auctions bid in."""
     pacing = PacePlan("adaptive", 0.0, 100.0, 1e-10, 1e6, target=target_share, target_step=0.05)
     worth = {"goal": "cpa", "goal_value_nanos": 1e6 / rate, "cvr": rate}
-    book = book_of(plan(pacing, total_nanos=10**12, end_s=30 * DAY_S, **worth))
+    book = book_of(plan(pacing, total_nanos=10**12, end_s=2e6, **worth))
     rng, imps, entered = Random(seed), np.zeros(1, IMPRESSION), 0
     for step in range(20_000):
         if step % 50 == 0:
@@ -125,11 +125,13 @@ def second_price(target_share: float, rate: float, lowest_price: float, seed: in
 
 def test_a_target_cost_is_met_and_used_up() -> None:
     """Rivals uniform on 0 .. 1 CPM: a bid of b wins the share b at a mean price of b / 2. A target of 0.3 CPM per unit
-    of worth therefore means bids of 0.6; what the first ticks overspend while lambda rises is at most a seventh."""
-    book, _ = second_price(0.3, 0.001, 0.0)
-    spent, worth = float(book.campaigns["spent_nanos"][0]), float(book.campaigns["bought_worth"][0])
-    assert 0.3 < spent / worth < 0.343
-    assert book.campaigns["multiplier"][0] == pytest.approx(0.6, rel=0.1)
+    of worth means bids of 0.6, one of 0.2 bids of 0.4; a little less, as what the first ticks overspend while lambda
+    rises is won back by the end."""
+    for target, least in ((0.3, 0.5), (0.2, 0.2)):
+        book, _ = second_price(target, 0.001, 0.0)
+        spent, worth = float(book.campaigns["spent_nanos"][0]), float(book.campaigns["bought_worth"][0])
+        assert spent / worth == pytest.approx(target, rel=0.02)
+        assert least < book.campaigns["multiplier"][0] < 2.0 * target
 
 
 def test_a_loose_target_does_not_bind() -> None:
