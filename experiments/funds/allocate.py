@@ -16,11 +16,12 @@ from experiments.funds.split import Response, Split, best_split, split_at, to_ta
 from experiments.romi import bands
 from experiments.romi.bands import Band
 from experiments.romi.curve import Curve
-from experiments.romi.points import NANOS_PER_UNIT, account_of
+from experiments.romi.points import account_of
 from experiments.romi.question import BUDGET, Question, ask
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Cell, Failure, Outcome
 from experiments.sweep.grid import varied
+from openrtb.money import NANOS_PER_UNIT
 
 GOALS = ("response", "romi", "efficiency")
 SEEDS_BETWEEN = 1000

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from experiments.errors import StudyError
 from experiments.report.plots import style
 from experiments.report.plots.style import Plot
-from experiments.romi.points import NANOS_PER_UNIT, cost_nanos
+from experiments.romi.points import cost_nanos
 from experiments.romi.question import Question
 from experiments.sweep.cell import Cell, Failure, Outcome
+from openrtb.money import NANOS_PER_UNIT
 
 MEASURES = ("spend", "impressions", "clicks", "reach", "frequency", "cpm", "credited_conversions", "cpa")
 DRAWN = ("impressions", "reach", "frequency", "spend", "cpm", "credited_conversions")

@@ -22,11 +22,12 @@ from experiments.report.plots import style
 from experiments.report.plots.style import Plot
 from experiments.results.tables import build_table
 from experiments.romi import bands
-from experiments.romi.points import NANOS_PER_UNIT, cost_nanos
+from experiments.romi.points import cost_nanos
 from experiments.romi.question import check_campaign
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Cell, Failure, Outcome
 from experiments.sweep.grid import seeds_from, varied
+from openrtb.money import NANOS_PER_UNIT
 
 COUNTED = ("truth", "credited")
 SMALLEST = 1e-6

@@ -13,8 +13,7 @@ from experiments.measure.run_paths import paths_of_run
 from experiments.run import DRIVERS
 from experiments.scenario.models import Scenario
 from experiments.setting import make_ready
-
-NANOS_PER_UNIT = 1_000_000_000
+from openrtb.money import NANOS_PER_UNIT
 
 
 def credits_of_file(file: Path) -> list[dict[str, Any]]:

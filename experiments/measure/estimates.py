@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from experiments.ledger import Ledger
 from experiments.measure.designs import CONTROL, treated_places, twin_of
 from experiments.setting import Setting
+from openrtb.money import NANOS_PER_UNIT
 
-NANOS_PER_UNIT = 1_000_000_000
 Array = NDArray[np.float64]
 
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from experiments.ledger import Ledger
 from experiments.measure.paths import Paths
 from experiments.setting import Setting
-
-NANOS_PER_UNIT = 1_000_000_000
+from openrtb.money import NANOS_PER_UNIT
 
 
 def paths_of_run(setting: Setting, ledger: Ledger, product_id: str) -> Paths:

@@ -6,7 +6,7 @@ price, which is what a winner pays, in the log's own price unit) and `pctr` (the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,20 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.errors import ReplayError
+from experiments.replay.chunk import Chunk, OnBytes
+from experiments.replay.parquet import parquet_chunks
+from experiments.replay.text import text_chunks
 
 INT64_MAX = 2**63 - 1
 PARQUET_MAGIC = b"PAR1"
-
-OnBytes = Callable[[int], None]
-"""Told how many bytes of the file have been read so far."""
-
-
-class Chunk(NamedTuple):
-    """Consecutive rows of a log, valid by `checks.RULES`; three arrays of shape (rows,)."""
-
-    click: npt.NDArray[np.uint8]
-    price: npt.NDArray[np.int64]
-    pctr: npt.NDArray[np.float64]
 
 
 class BidLog(NamedTuple):
@@ -62,11 +54,7 @@ def read_log(path: Path, on_bytes: OnBytes | None = None) -> BidLog:
 
 def _chunks(path: Path, magic: bytes, on_bytes: OnBytes) -> Iterable[Chunk]:
     if magic == PARQUET_MAGIC:
-        from experiments.replay.parquet import parquet_chunks
-
         return parquet_chunks(path, on_bytes)
-    from experiments.replay.text import text_chunks
-
     return text_chunks(path, on_bytes)
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from experiments.errors import ReplayError
 from experiments.replay.checks import COLUMNS, all_valid, checked_row
-from experiments.replay.log import Chunk, OnBytes
+from experiments.replay.chunk import Chunk, OnBytes
 
 BATCH_ROWS = 1 << 18
 NUMBERS = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)

@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 
 from experiments.errors import ReplayError
 from experiments.replay.checks import COLUMNS, all_valid, checked_row, shown
-from experiments.replay.log import Chunk, OnBytes
+from experiments.replay.chunk import Chunk, OnBytes
 
 CHUNK_BYTES = 1 << 22
 GZIP_MAGIC = b"\x1f\x8b"

@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.results.manifest import Manifest
-from experiments.results.run_directory import NANOS_PER_UNIT
 from experiments.results.summary import summarise
 from experiments.results.tables import Tables
+from openrtb.money import NANOS_PER_UNIT
 
 OTHERS = "others"
 

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from experiments.report import words
 from experiments.results.conservation import LOSSES
-from experiments.results.run_directory import NANOS_PER_UNIT
 from experiments.results.summary import ratio
 from experiments.results.tables import Tables
+from openrtb.money import NANOS_PER_UNIT
 
 HERE = Path(__file__).parent
 NANOS_PER_CPM = 1e6

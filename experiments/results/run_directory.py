@@ -26,8 +26,7 @@ from experiments.errors import RunError
 from experiments.results.dictionary import TABLES
 from experiments.results.manifest import Manifest
 from experiments.results.tables import Tables, read_parquet, schema_of, write_parquet
-
-NANOS_PER_UNIT = 1_000_000_000
+from openrtb.money import NANOS_PER_UNIT
 
 _RULES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",

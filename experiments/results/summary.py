@@ -16,8 +16,8 @@ from rich.text import Text
 
 from experiments.results.conservation import ALL
 from experiments.results.dictionary import FATES
-from experiments.results.run_directory import NANOS_PER_UNIT
 from experiments.results.tables import Tables
+from openrtb.money import NANOS_PER_UNIT
 
 
 def ratio(part: float, whole: float) -> float | None:

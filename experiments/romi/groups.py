@@ -18,10 +18,11 @@ from experiments.report.plots.style import Plot
 from experiments.report.words import clip, signed_percent
 from experiments.results.tables import build_table
 from experiments.romi.curve import Curve, curve_of
-from experiments.romi.points import NANOS_PER_UNIT, Grid, Points
+from experiments.romi.points import Grid, Points
 from experiments.romi.question import Question
 from experiments.scenario.models import Scenario
 from experiments.sweep.cell import Measured, Outcome
+from openrtb.money import NANOS_PER_UNIT
 
 KINDS = ("customer", "place", "segment")
 BANDS = {"spend": "spend", "incremental_value": "incremental", "profit": "profit", "romi": "romi"}

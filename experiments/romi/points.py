@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from experiments.errors import StudyError
 from experiments.romi.question import Question
 from experiments.sweep.cell import Failure, Measured, Outcome
+from openrtb.money import NANOS_PER_UNIT
 
-NANOS_PER_UNIT = 1_000_000_000
 Grid = NDArray[np.float64]
 
 

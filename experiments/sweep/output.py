@@ -14,8 +14,7 @@ from experiments.results.study_dictionary import STUDIES
 from experiments.results.tables import build_table
 from experiments.sweep.cell import Failure, Outcome, cell_id
 from experiments.sweep.grid import Point
-
-NANOS_PER_UNIT = 1_000_000_000
+from openrtb.money import NANOS_PER_UNIT
 
 
 def tables_of(points: Sequence[Point], outcomes: Sequence[Outcome]) -> dict[str, pa.Table]:
