@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,27 @@ def test_every_package_is_covered() -> None:
     found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert found <= {name for name in ALLOWED if "/" not in name}
     assert found >= {"openrtb", "dmp", "bidder", "exchange_sim", "experiments"}
+
+
+def check_circles(sources: dict[Path, str]) -> None:
+    """Raises CycleError where files import one another in a circle, deferred imports and those for types included."""
+    files = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in sources}
+    below: TopologicalSorter[Path] = TopologicalSorter()
+    for path, source in sources.items():
+        for _, name in imports(path, source):
+            found = files.get(name) or files.get(name.rpartition(".")[0])
+            if found is not None and found != path:
+                below.add(path, found)
+    below.prepare()
+
+
+def test_no_circles() -> None:
+    check_circles({path: (ROOT / path).read_text(encoding="utf-8") for path in modules()})
+
+
+def test_circles_are_seen() -> None:
+    one, two, package = Path("bidder/one.py"), Path("bidder/two.py"), Path("bidder/__init__.py")
+    sources = {one: "import math", two: "from bidder.one import f", package: ""}
+    check_circles(sources)
+    with pytest.raises(CycleError, match="one.py"):
+        check_circles({**sources, one: "def f():\n    from bidder import two"})

@@ -9,7 +9,7 @@ from bidder.core.book import Book
 from bidder.desk import Desk, Heard
 from bidder.plan import CampaignPlan
 from bidder.reservations import State
-from bidder.server.metrics import Sample
+from bidder.server.samples import Sample
 from bidder.server.signing import Kind, Ticket
 from openrtb.notices import Billing, Click, Conversion, Loss
 

@@ -32,8 +32,8 @@ from bidder.markup.vast import EVENTS
 from bidder.server.accounts import Accounts, Memory
 from bidder.server.body import LARGEST_BODY, read_body
 from bidder.server.lane import WORTH_PACKING
-from bidder.server.metrics import Histogram
 from bidder.server.press import Press
+from bidder.server.samples import Histogram
 from bidder.server.shedding import Pulse
 from bidder.server.signing import Kind, Signed, Signer, Ticket, query_of
 from openrtb.codes import LossReason, NoBidReason

@@ -27,7 +27,7 @@ from bidder.errors import NotKept, ServeError
 from bidder.plan import CampaignPlan
 from bidder.server.accounts import ticket_of
 from bidder.server.entries import Entry, How, Sort
-from bidder.server.metrics import Sample
+from bidder.server.samples import Sample
 from bidder.server.signing import Kind, Ticket
 from bidder.server.store import Session, Store, budgets_of
 from bidder.server.writer import Committed, Writer

@@ -27,7 +27,8 @@ from bidder.server.app import Service
 from bidder.server.campaigns import Campaigns
 from bidder.server.control import Control
 from bidder.server.logs import JsonLines
-from bidder.server.metrics import BOUNDS_S, METRICS, Histogram
+from bidder.server.metrics import METRICS
+from bidder.server.samples import BOUNDS_S, Histogram
 from bidder.server.serve import runner_of
 from bidder.server.shedding import FEW, Pulse
 from bidder.server.signing import Signer
