@@ -149,5 +149,5 @@ def test_circles_are_seen() -> None:
     one, two, package = Path("bidder/one.py"), Path("bidder/two.py"), Path("bidder/__init__.py")
     sources = {one: "import math", two: "from bidder.one import f", package: ""}
     check_circles(sources)
-    with pytest.raises(CycleError, match="one.py"):
+    with pytest.raises(CycleError, match=r"one\.py"):
         check_circles({**sources, one: "def f():\n    from bidder import two"})
