@@ -20,8 +20,8 @@ class Done(NamedTuple):
     stderr: str
 
 
-def bidlab(folder: Path, *arguments: object) -> Done:
-    """Run a command in *folder*; an error that is no message of the program is raised as it is."""
+def bidlab(folder: Path, *arguments: object, sent: str = "") -> Done:
+    """Run a command in *folder*, with *sent* to read; an error that is no message of the program is raised as it is."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     words = ["bidlab", *map(str, arguments)]
     with (
@@ -29,6 +29,7 @@ def bidlab(folder: Path, *arguments: object) -> Done:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         mock.patch.object(sys, "argv", words),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(sent.encode()))),
     ):
         try:
             main()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.errors import ScenarioError
-from experiments.scenario.models import Scenario
+
+if TYPE_CHECKING:
+    from experiments.scenario.models import Scenario
 
 Setting = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one setting.")]
 

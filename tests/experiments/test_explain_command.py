@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.command_line import Done, bidlab
 from tests.experiments.test_serve_command import REQUEST
 
-EXPLAIN = [sys.executable, "-m", "experiments.cli", "explain"]
 SMALL = ["learning", "--set", "people.count=500"]
 
 
-def explain(*arguments: str, sent: str = "") -> subprocess.CompletedProcess[str]:
+def explain(*arguments: str, sent: str = "") -> Done:
     """The command, run to its end."""
-    return subprocess.run([*EXPLAIN, *arguments], input=sent, capture_output=True, text=True, timeout=300)
+    return bidlab(Path.cwd(), "explain", *arguments, sent=sent)
 
 
 def test_a_page(tmp_path: Path) -> None:
     file = tmp_path / "request.json"
     file.write_text(json.dumps(REQUEST))
     page = explain(str(file), *SMALL, "--set", "campaigns.awareness.pacing=asap")
-    assert (page.returncode, page.stderr) == (0, "")
+    assert (page.code, page.stderr) == (0, "")
     assert "impression 1 as banner: slot morning-paper/top" in page.stdout
     assert "awareness  bid  " in page.stdout
     assert "microseconds (medians): parse " in page.stdout
@@ -39,6 +37,6 @@ def test_a_page(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_one_message(arguments: list[str], sent: str, message: str) -> None:
     done = explain(*arguments, sent=sent)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.code, done.stdout) == (1, "")
     assert done.stderr.startswith(f"bidlab: {message}")
     assert done.stderr.count("\n") == 1

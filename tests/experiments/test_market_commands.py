@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,19 +20,19 @@ from experiments.selling_variants import (
     paired_difference,
     seen_bids,
 )
+from tests.command_line import Done, bidlab
 
 SMALL = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500", "--set", "deals.order.impressions=700"]
 
 
-def market(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "experiments.cli", "market", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def market(*arguments: str) -> Done:
+    return bidlab(Path.cwd(), "market", *arguments)
 
 
 @pytest.mark.slow
 def test_ways_are_compared_on_the_same_demand_and_luck() -> None:
     done = market("ways", "sell-every-way", "--seeds", "2", "--json", *SMALL)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     found = json.loads(done.stdout)
     rows = {row["variant"]: row for row in found["rows"]}
     assert list(rows) == list(WAYS_COMPARED)
@@ -53,7 +51,7 @@ def test_ways_are_compared_on_the_same_demand_and_luck() -> None:
 def test_floors_are_compared() -> None:
     soon_out = ["--set", "campaigns.knives-open.budget.total=1", "--set", "campaigns.shoes-open.budget.total=1"]
     done = market("floors", "sell-at-a-floor", "--seeds", "1", "--json", *SMALL[:4], *soon_out)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
     assert list(rows) == list(FLOORS_COMPARED)
     assert rows["none"]["fill"] > 0.99 > rows["myerson"]["fill"]
@@ -65,7 +63,7 @@ def test_floors_are_compared() -> None:
 def test_verification_is_compared_on_the_same_luck() -> None:
     """Each step stops what it is for; the command prints what the table says."""
     done = market("safety", "sell-safely", "--seeds", "1", "--json", *SMALL[:4])
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
     declared, detectors, bots, views = rows.values()
     assert declared["stopped"] == declared["filtered"] == declared["refunded"] == 0 < declared["refused"]
@@ -82,7 +80,7 @@ def test_verification_is_compared_on_the_same_luck() -> None:
 )
 def test_what_cannot_be_compared_is_one_message(scenario: str, word: str) -> None:
     done = market("ways", scenario, "--seeds", "1", *SMALL[:4])
-    assert done.returncode == 1
+    assert done.code == 1
     assert word in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -95,7 +93,7 @@ def test_over_targeting_is_a_curve(tmp_path: Path) -> None:
     done = market(
         "reaction", "over-targeting", "--caps", "1,16", "--seeds", "1", "--plot", str(picture), "--json", *small
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     rows = {(row["audience"], row["cap"]): row for row in json.loads(done.stdout)["rows"]}
     assert picture.read_bytes().startswith(b"\x89PNG")
     seldom, often = rows["as written", 1]["reacting"], rows["as written", 16]["reacting"]
@@ -105,7 +103,7 @@ def test_over_targeting_is_a_curve(tmp_path: Path) -> None:
     assert calm["withdrawn"] == 0
     assert often["clicks"] / often["impressions"] < 0.8 * calm["clicks"] / calm["impressions"]
     refused = market("reaction", "sell-openly")
-    assert (refused.returncode, "people.reaction: is missing" in refused.stderr) == (1, True)
+    assert (refused.code, "people.reaction: is missing" in refused.stderr) == (1, True)
     assert "--caps 1,x" in market("reaction", "over-targeting", "--caps", "1,x").stderr
 
 

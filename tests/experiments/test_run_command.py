@@ -1,4 +1,4 @@
-"""`bidlab run` as a person meets it: a real process, real folders, a real Ctrl-C."""
+"""`bidlab run` as a person meets it: real folders, a real process where that could matter, a real Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import pytest
 
 from experiments.results.dictionary import FATES, TABLES
 from experiments.results.run_directory import read_run
+from tests.command_line import bidlab
 
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
 SMALL = ["--set", "traffic.requests_per_day=2000", "--set", "people.count=500"]
 
 
-def bidlab(*arguments: str | Path, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BIDLAB, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+def process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*BIDLAB, *map(str, arguments)], capture_output=True, text=True, timeout=300.0)
 
 
 def only_run(folder: Path) -> Path:
@@ -34,7 +35,7 @@ def parquet_hashes(run: Path) -> dict[str, str]:
 
 
 def test_a_run_leaves_what_the_design_promises(tmp_path: Path) -> None:
-    done = bidlab("run", "learning", *SMALL, "--out", tmp_path)
+    done = process("run", "learning", *SMALL, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     run = only_run(tmp_path)
@@ -46,8 +47,8 @@ def test_a_run_leaves_what_the_design_promises(tmp_path: Path) -> None:
 
 
 def test_json_adds_up_and_names_the_run(tmp_path: Path) -> None:
-    done = bidlab("run", "learning", *SMALL, "--out", tmp_path, "--json", "--no-report")
-    assert done.returncode == 0, done.stderr
+    done = bidlab(tmp_path, "run", "learning", *SMALL, "--out", tmp_path, "--json", "--no-report")
+    assert done.code == 0, done.stderr
     summary = json.loads(done.stdout)
     run = read_run(Path(summary["run"]))
     assert sum(summary["fates"].values()) == summary["requests"] == run.manifest.auctions
@@ -56,8 +57,10 @@ def test_json_adds_up_and_names_the_run(tmp_path: Path) -> None:
 
 
 def test_same_scenario_same_bytes_whatever_the_report_and_folder(tmp_path: Path) -> None:
-    for folder, options in (("a", []), ("b", []), ("c", ["--no-report"])):
-        done = bidlab("run", "learning", *SMALL, "--out", tmp_path / folder, *options)
+    """Nor does it matter in which process: hashes of strings differ between two."""
+    assert bidlab(tmp_path, "run", "learning", *SMALL, "--out", tmp_path / "a").code == 0
+    for folder, options in (("b", []), ("c", ["--no-report"])):
+        done = process("run", "learning", *SMALL, "--out", tmp_path / folder, *options)
         assert done.returncode == 0, done.stderr
     first, again, without = (parquet_hashes(only_run(tmp_path / folder)) for folder in "abc")
     assert len(first) == len(TABLES)
@@ -65,18 +68,19 @@ def test_same_scenario_same_bytes_whatever_the_report_and_folder(tmp_path: Path)
 
 
 def test_the_manifest_s_command_remakes_the_run(tmp_path: Path) -> None:
-    assert bidlab("run", "learning", *SMALL, "--seed", "5", "--out", tmp_path / "a", "--no-report").returncode == 0
+    made = bidlab(tmp_path, "run", "learning", *SMALL, "--seed", "5", "--out", tmp_path / "a", "--no-report")
+    assert made.code == 0
     first = only_run(tmp_path / "a")
     command = json.loads((first / "manifest.json").read_text())["command"].split()
     assert command[:2] == ["bidlab", "run"]
-    assert bidlab(*command[1:], "--out", tmp_path / "b", "--no-report").returncode == 0
+    assert bidlab(tmp_path, *command[1:], "--out", tmp_path / "b", "--no-report").code == 0
     assert parquet_hashes(only_run(tmp_path / "b")) == parquet_hashes(first)
 
 
 def test_another_seed_gives_another_run(tmp_path: Path) -> None:
     for seed in ("1", "2"):
-        done = bidlab("run", "learning", *SMALL, "--seed", seed, "--out", tmp_path / seed, "--no-report")
-        assert done.returncode == 0
+        done = bidlab(tmp_path, "run", "learning", *SMALL, "--seed", seed, "--out", tmp_path / seed, "--no-report")
+        assert done.code == 0
     assert parquet_hashes(only_run(tmp_path / "1")) != parquet_hashes(only_run(tmp_path / "2"))
 
 
@@ -93,8 +97,8 @@ def test_another_seed_gives_another_run(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_message(tmp_path: Path, arguments: list[str], says: str) -> None:
-    done = bidlab(*arguments, "--out", tmp_path / "runs")
-    assert done.returncode == 1
+    done = bidlab(tmp_path, *arguments, "--out", tmp_path / "runs")
+    assert done.code == 1
     assert done.stdout == ""
     assert done.stderr.startswith("bidlab: ")
     assert says in done.stderr
@@ -104,8 +108,8 @@ def test_a_mistake_is_one_message(tmp_path: Path, arguments: list[str], says: st
 
 def test_an_output_that_is_a_file_is_refused_before_simulating(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("not a folder")
-    done = bidlab("run", "learning", "--out", tmp_path / "runs")
-    assert done.returncode == 1
+    done = bidlab(tmp_path, "run", "learning", "--out", tmp_path / "runs")
+    assert done.code == 1
     assert str(tmp_path / "runs") in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -127,9 +131,10 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    assert bidlab("run", "learning", "--out", tmp_path / "warm", "--no-report").returncode == 0  # compiled by now
+    warm = bidlab(tmp_path, "run", "learning", *SMALL, "--out", tmp_path / "warm", "--no-report")
+    assert warm.code == 0  # compiled by now
     out = tmp_path / "runs"
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         [*BIDLAB, "run", "retail-launch", "--set", "traffic.requests_per_day=20000000", "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -139,9 +144,9 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     while not (out.is_dir() and list(out.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    started.send_signal(signal.SIGINT)
+    stdout, stderr = started.communicate(timeout=60)
+    assert started.returncode == 130, stderr
     assert stdout == ""
     assert stderr == "bidlab: interrupted; nothing was left behind\n"
     assert not out.exists()
@@ -149,7 +154,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_while_kernels_are_compiled_is_not_lost(tmp_path: Path) -> None:
-    process = subprocess.Popen(
+    started = subprocess.Popen(
         [*BIDLAB, "run", "learning", "--out", str(tmp_path / "runs")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -157,9 +162,9 @@ def test_ctrl_c_while_kernels_are_compiled_is_not_lost(tmp_path: Path) -> None:
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")},
     )
     time.sleep(6.0)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 130, stderr
+    started.send_signal(signal.SIGINT)
+    stdout, stderr = started.communicate(timeout=300)
+    assert started.returncode == 130, stderr
     assert stdout == ""
     assert stderr == "bidlab: interrupted; nothing was left behind\n"
     assert not (tmp_path / "runs").exists()

@@ -1,4 +1,4 @@
-"""`bidlab replay` as a process: what it prints, where, and how each mistake ends."""
+"""`bidlab replay`: what it prints, where (a terminal and a full disk as a process), and how each mistake ends."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.replay.landscape import read_stats
+from tests.command_line import Done, bidlab
 from tests.oracles import replay as oracle
 
 pytestmark = pytest.mark.slow
@@ -45,16 +46,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [*COMMAND, *arguments.split()], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+def run(folder: Path, arguments: str) -> Done:
+    return bidlab(folder, "replay", *arguments.split())
 
 
 def printed(folder: Path, arguments: str) -> list[list[str]]:
     done = run(folder, arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.stderr) == (0, "")
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
@@ -86,7 +84,7 @@ def test_training_totals_from_the_file_or_by_hand(folder: Path, bid: str, param:
     switches = f"--param {param} --budget 300 --win ge --stop before --episode 60 --cap 80 --json"
     by_file = run(folder, f"log.txt --bid {bid} --stats stats.json {switches}")
     by_hand = run(folder, f"log.txt --bid {bid} {option} {scale!r} {switches}")
-    assert (by_file.returncode, by_file.stderr) == (0, "")
+    assert (by_file.code, by_file.stderr) == (0, "")
     assert by_file.stdout == by_hand.stdout
     (row,) = json.loads(by_file.stdout)
     expected = oracle.replay(
@@ -104,7 +102,7 @@ def test_a_programme_runs_and_its_options_count(folder: Path, bid: str) -> None:
         run(folder, f"{how} {options}")
         for options in ("", "--win ge --stop before --smoothing 1", "--smoothing 1e9", "--base-ctr 0.5", "--cap 5")
     ]
-    assert [(done.returncode, done.stderr) for done in runs] == [(0, "")] * len(runs)
+    assert [(done.code, done.stderr) for done in runs] == [(0, "")] * len(runs)
     rows = [json.loads(done.stdout)[0] for done in runs]
     assert rows[0] == rows[1]
     assert all(row["wins"] > 0 and row["spend"] <= 300 * 9 for row in rows)
@@ -216,7 +214,7 @@ def test_a_full_disk_is_one_message(folder: Path, form: str) -> None:
 def test_a_mistake_is_one_message(folder: Path, arguments: str, message: str) -> None:
     before = sorted(folder.iterdir())
     done = run(folder, arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.code, done.stdout) == (1, "")
     assert done.stderr.startswith("bidlab: ")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1

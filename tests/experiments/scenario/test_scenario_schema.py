@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -15,15 +13,11 @@ from experiments.scenario.document import parse
 from experiments.scenario.loader import SHIPPED, shipped_names
 from experiments.scenario.page import reference_page, undocumented
 from experiments.scenario.schema import scenario_schema
+from tests.command_line import bidlab
 
 ROOT = Path(__file__).parents[3]
 CASES = sorted((ROOT / "tests" / "cases").glob("*.yaml"))
 SCENARIOS = [SHIPPED / f"{name}.yaml" for name in shipped_names()] + CASES
-
-
-def bidlab(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60, env={"PYTHONPATH": str(ROOT)})
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -94,24 +88,24 @@ def test_the_rivals_of_the_main_scenario_are_the_deciles_of_the_real_landscapes(
 
 
 def test_init_writes_a_scenario_that_validates(tmp_path: Path) -> None:
-    made = bidlab("init", "plan.yaml", cwd=tmp_path)
-    assert (made.returncode, made.stderr) == (0, "")
+    made = bidlab(tmp_path, "init", "plan.yaml")
+    assert (made.code, made.stderr) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.yaml", "scenario.schema.json"]
     first_line = (tmp_path / "plan.yaml").read_text().splitlines()[0]
     assert first_line == "# yaml-language-server: $schema=scenario.schema.json"
     assert json.loads((tmp_path / "scenario.schema.json").read_text()) == scenario_schema()
-    checked = bidlab("validate", "plan.yaml", cwd=tmp_path)
-    assert (checked.returncode, checked.stderr) == (0, "")
+    checked = bidlab(tmp_path, "validate", "plan.yaml")
+    assert (checked.code, checked.stderr) == (0, "")
     assert checked.stdout.startswith("OK: learning runs 2 days from 2026-01-05 00:00 with 10,000 people (90% consent)")
 
 
 def test_init_does_not_overwrite(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("precious")
-    refused = bidlab("init", tmp_path / "plan.yaml")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    refused = bidlab(ROOT, "init", tmp_path / "plan.yaml")
+    assert (refused.code, refused.stdout) == (1, "")
     assert "is already there; choose another name or add --force" in refused.stderr
     assert (tmp_path / "plan.yaml").read_text() == "precious"
-    assert bidlab("init", tmp_path / "plan.yaml", "--force", "--like", "retail-launch").returncode == 0
+    assert bidlab(ROOT, "init", tmp_path / "plan.yaml", "--force", "--like", "retail-launch").code == 0
     assert load(tmp_path / "plan.yaml") == load("retail-launch")
 
 
@@ -130,12 +124,12 @@ def test_init_does_not_overwrite(tmp_path: Path) -> None:
 def test_a_mistake_ends_in_one_message_and_exit_code_1(tmp_path: Path, arguments: list[str], told: str) -> None:
     text = (SHIPPED / "learning.yaml").read_text("utf-8").replace("campaigns:", "campaing:")
     (tmp_path / "bad.yaml").write_text(text)
-    done = bidlab(*arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    done = bidlab(tmp_path, *arguments)
+    assert (done.code, done.stdout) == (1, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "x.yaml").exists()
 
 
 def test_validate_prints_the_schema() -> None:
-    assert json.loads(bidlab("validate", "--schema").stdout) == scenario_schema()
+    assert json.loads(bidlab(ROOT, "validate", "--schema").stdout) == scenario_schema()
