@@ -1,7 +1,6 @@
 # bidlab: every job a person runs, one target each. `make` alone lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire bench-overload strategies bars romi-bars constraints clean
@@ -22,7 +21,7 @@ demo: venv       ## run the main scenario and say where its report is
 	$(BIN)/bidlab run retail-launch
 
 test: venv       ## the whole suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 crash: venv      ## kill -9 a hundred times under load, and the books against the disk each time
 	$(BIN)/python -m tests.crash.series 100
@@ -32,7 +31,7 @@ fuzz: venv       ## a million broken requests: no error, no hang, memory flat
 	$(BIN)/python -m tests.fuzz.series
 
 test-nojit: venv ## the suite with the compiler off, at a smaller size
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore tests/experiments/report  # no kernels there
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/experiments/report  # no kernels there
 
 lint: venv       ## ruff and mypy
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from exchange_sim.distributions import quantile
 from exchange_sim.draws import BEST_RIVAL, key_of, name_key, uniform
-from exchange_sim.selling.reserve import fitted_lognormal, fitted_uniform
+from exchange_sim.selling.reserve import empirical_reserve, fitted_lognormal, fitted_uniform
 from exchange_sim.selling.rules import DEAL_KINDS
 from experiments.compile_market import compile_world
 from experiments.drivers.batch import run_batch
@@ -252,6 +252,16 @@ def myerson_reserves(data: Data) -> Data:
     return data
 
 
+def empirical_reserves(data: Data) -> Data:
+    """No floor but the price that would have earned most from those bids: no distribution is supposed."""
+    data = no_floors(data)
+    bidding = [name for name, group in data["rivals"].items() if group["kind"] != "none"]
+    best = {name: empirical_reserve(seen_bids(data, name)) for name in bidding}
+    for name, slot in _slots(data):
+        slot["floor"] = best.get(name, 0.0)
+    return data
+
+
 def adaptive_reserves(data: Data) -> Data:
     """No floor but one that each slot learns while it sells."""
     data = no_floors(data)
@@ -266,6 +276,7 @@ FLOORS_COMPARED: dict[str, Callable[[Data], Data]] = {
     "by rule": floors_by_rule,
     "soft": soft_floors,
     "myerson": myerson_reserves,
+    "empirical": empirical_reserves,
     "adaptive": adaptive_reserves,
 }
 

@@ -8,18 +8,40 @@ copy the dozens of words such a tuple is made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from numba import njit, typeof
+from numba import njit, typeof, types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _one_version(dispatcher: Any) -> Any:
+    """Let calls from other kernels share one compiled version, whatever whole numbers they pass.
+
+    To Numba 3 and 4 are types of their own, and int32 another than int64: each would be compiled again, and all that is
+    called from there. Nothing is lost: arithmetic is in int64 anyway, and bodies are copied into their callers, where
+    constants are known. With the JIT off there is nothing to share.
+    """
+    if hasattr(dispatcher, "overloads"):
+        look_up = dispatcher.get_call_template
+
+        def get_call_template(args: Sequence[Any], kws: Mapping[str, Any]) -> Any:
+            return look_up([_widened(arg) for arg in args], {name: _widened(arg) for name, arg in kws.items()})
+
+        dispatcher.get_call_template = get_call_template
+    return dispatcher
+
+
+def _widened(argument: Any) -> Any:
+    plain = types.unliteral(argument)
+    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
 
 
 def kernel(function: Function) -> Function:
     """Compile a pure function over scalars and arrays it is handed; it must not create arrays."""
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
-    compiled: Function = njit(**options)(function)
+    compiled: Function = _one_version(njit(**options)(function))
     return compiled
 
 
@@ -45,5 +67,5 @@ def outlined(function: Function) -> Function:
     For the long and seldom ones: copied into the loop they would push what runs every time out of the caches.
     """
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
-    compiled: Function = njit(**options)(function)
+    compiled: Function = _one_version(njit(**options)(function))
     return compiled

@@ -33,14 +33,6 @@ def log_mills(z: float) -> float:
     return -0.5 * z * z - _LOG_SQRT_2_PI - math.log(normal_cdf(z))
 
 
-@kernel
-def lognormal_win(bid: float, mu: float, sigma: float) -> float:
-    """Win curve of a highest rival whose logarithm is normal with mean *mu* and standard deviation *sigma*."""
-    if bid <= 0.0:
-        return 0.0
-    return normal_cdf((math.log(bid) - mu) / sigma)
-
-
 @outlined
 def shade_lognormal(worth: float, mu: float, sigma: float) -> float:
     """Bid that maximises the surplus against a lognormal highest rival; 0 for a *worth* of 0 or less.

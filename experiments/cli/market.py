@@ -32,7 +32,7 @@ def ways(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, 
 
 
 def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
-    """Compare no floor, fixed ones, floors by rule, soft floors, Myerson's reserve and one that learns."""
+    """Compare no floor, fixed ones, floors by rule, soft floors, Myerson's reserve, fitted or not, and one that learns."""
     from experiments.selling_variants import FLOORS_COMPARED
 
     _compare(lambda _: FLOORS_COMPARED, scenario, overrides, seeds, as_json)
