@@ -5,7 +5,7 @@ Variants of one seed meet the same people, bots and luck, so that differences ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from experiments.drivers.batch import run_batch
@@ -73,16 +73,6 @@ def measure(scenario: Scenario) -> Safety:
         refunded=int(accounts["refund_nanos"].sum()) / NANOS_PER_UNIT,
         publisher=int(accounts["publisher_nanos"].sum()) / NANOS_PER_UNIT,
     )
-
-
-def compare(scenario: Scenario, seeds: int) -> Iterator[tuple[str, list[Safety]]]:
-    """(variant, its result for each seed); the seeds follow the scenario's own."""
-    for name, change in SAFETY_COMPARED.items():
-        results = []
-        for k in range(seeds):
-            data = change(scenario.model_dump()) | {"seed": scenario.seed + k}
-            results.append(measure(Scenario.model_validate(data)))
-        yield name, results
 
 
 def what_is_declared(data: Data) -> Data:

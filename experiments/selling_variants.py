@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ SAMPLE = 4000
 """Bids of one rival a seller has seen before it fits their distribution."""
 
 Data = dict[str, Any]
+Told = TypeVar("Told")
 
 
 class Result(NamedTuple):
@@ -81,14 +82,14 @@ def measure(scenario: Scenario) -> Result:
 
 
 def compare(
-    variants: dict[str, Callable[[Data], Data]], scenario: Scenario, seeds: int
-) -> Iterator[tuple[str, list[Result]]]:
-    """(variant, its result for each seed), one variant after another; the seeds follow the scenario's own."""
+    variants: dict[str, Callable[[Data], Data]], scenario: Scenario, seeds: int, measured: Callable[[Scenario], Told]
+) -> Iterator[tuple[str, list[Told]]]:
+    """(variant, what is measured of it for each seed), one after another; the seeds follow the scenario's own."""
     for name, change in variants.items():
         results = []
         for k in range(seeds):
             data = change(scenario.model_dump()) | {"seed": scenario.seed + k}
-            results.append(measure(Scenario.model_validate(data)))
+            results.append(measured(Scenario.model_validate(data)))
         yield name, results
 
 

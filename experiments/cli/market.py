@@ -32,7 +32,7 @@ def ways(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, 
 
 
 def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
-    """Compare no floor, fixed ones, floors by rule, soft floors, Myerson's reserve, fitted or not, and one that learns."""
+    """Compare no floor, fixed ones, floors by rule, soft floors, Myerson's reserve (fitted, seen), and learning."""
     from experiments.selling_variants import FLOORS_COMPARED
 
     _compare(lambda _: FLOORS_COMPARED, scenario, overrides, seeds, as_json)
@@ -40,12 +40,12 @@ def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3
 
 def safety(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
     """Compare the market with what is declared refused only, then with detectors, bots filtered, views paid."""
-    from experiments.safety_variants import Safety
-    from experiments.safety_variants import compare as compare_safety
+    from experiments.safety_variants import SAFETY_COMPARED, Safety, measure
     from experiments.scenario.loader import load
+    from experiments.selling_variants import compare
 
     plan, rows = load(scenario, overrides or []), []
-    for variant, results in compare_safety(plan, seeds):
+    for variant, results in compare(SAFETY_COMPARED, plan, seeds, measure):
         means = {name: sum(getattr(result, name) for result in results) / seeds for name in Safety._fields}
         rows.append({"variant": variant, **means, "price": sum(result.price for result in results) / seeds})
     if as_json:
@@ -137,10 +137,10 @@ def _compare(
     as_json: bool,
 ) -> None:
     from experiments.scenario.loader import load
-    from experiments.selling_variants import compare
+    from experiments.selling_variants import compare, measure
 
     plan = load(name, overrides or [])
-    found = dict(compare(variants_of(plan), plan, seeds))
+    found = dict(compare(variants_of(plan), plan, seeds, measure))
     rows = [_row(variant, results, next(iter(found.values()))) for variant, results in found.items()]
     if as_json:
         print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))

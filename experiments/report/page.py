@@ -7,11 +7,9 @@ that came from a scenario is escaped by jinja2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 from markupsafe import Markup
 
 from experiments.report import words
@@ -19,6 +17,7 @@ from experiments.report.facts import Facts, gather
 from experiments.report.findings import findings
 from experiments.report.plots import delivery, fates, money, outcomes, people, prices, spend, style, truth
 from experiments.report.plots.style import Plot
+from experiments.report.template import template
 from experiments.results.conservation import identities
 from experiments.results.manifest import Manifest
 from experiments.results.tables import Tables
@@ -103,7 +102,7 @@ def _draw(tables: Tables, title: str, currency: str, manifest: Manifest) -> tupl
 
 def _page(facts: Facts, figures: dict[str, list[dict[str, Any]]]) -> str:
     kept = identities(facts.tables)
-    return _template().render(
+    return template(HERE / "report.html").render(
         facts=facts,
         manifest=facts.manifest,
         total=facts.total,
@@ -122,16 +121,3 @@ def _page(facts: Facts, figures: dict[str, list[dict[str, Any]]]) -> str:
         number=words.number,
         money=lambda amount: words.money(amount, facts.currency),
     )
-
-
-@cache
-def _template() -> jinja2.Template:
-    """The page's template; every value put into it is escaped, and one that is missing is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from experiments.report import words
+from experiments.report.template import template
 from experiments.results.conservation import LOSSES
 from experiments.results.summary import ratio
 from experiments.results.tables import Tables
@@ -20,17 +20,10 @@ NANOS_PER_CPM = 1e6
 
 def write_sellers_page(tables: Tables, *, title: str, currency: str) -> str:
     """One self-contained page of HTML; everything that came from a scenario is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     money, bids = tables["money"].to_pylist(), tables["seller_bids"].to_pylist()
     checks, traffic = tables["seller_safety"].to_pylist(), tables["seller_traffic"].to_pylist()
     names = sorted({row["seller_id"] for row in [*money, *bids, *checks]})
-    return environment.get_template("sellers.html").render(
+    return template(HERE / "sellers.html").render(
         title=title,
         currency=currency,
         sellers=[_seller(name, money, bids, currency) | _verified(name, checks, traffic, currency) for name in names],

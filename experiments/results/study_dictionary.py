@@ -6,11 +6,20 @@ mean over seeds makes it a fraction: then it is in units of the currency and no 
 
 from __future__ import annotations
 
-from experiments.results.dictionary import BOOL, F64, I64, ID, Column, Table
+from experiments.results.dictionary import BOOL, F64, I64, ID, TABLES, Column, Table
 
 _CAMPAIGN = Column("campaign_id", ID, "", "campaign")
 _MONEY = "currency"
 _SETTING = Column("setting", ID, "", "the setting that was turned: budget, or a path inside the campaign")
+_VALUE = Column("value", F64, "", "value of the setting (budgets: currency)")
+_CURRENT = Column("current", BOOL, "", "whether it is the scenario's own value")
+_SEED = Column("seed", I64, "", "seed")
+_FREQUENCY = Column("frequency", F64, "", "impressions per person reached; null without one")
+
+
+def _of_a_run(*names: str) -> tuple[Column, ...]:
+    """These columns of a run's table of campaigns, which mean the same in a study."""
+    return tuple(column for name in names for column in TABLES["campaigns"].columns if column.name == name)
 
 
 def _band(name: str, unit: str, meaning: str) -> tuple[Column, Column, Column]:
@@ -41,22 +50,11 @@ STUDIES: dict[str, Table] = {
             Column("seed", I64, "", "seed of the cell"),
             _CAMPAIGN,
             Column("auctions", I64, "", "requests of the run"),
-            Column("budget_nanos", I64, "nanos", "total budget"),
-            Column("spend_nanos", I64, "nanos", "cost of the impressions bought"),
+            *_of_a_run("budget_nanos", "spend_nanos"),
             Column("billed_nanos", I64, "nanos", "of that, booked by the bidder"),
-            Column("data_nanos", I64, "nanos", "cost of bought data, on top of spend and budget"),
-            Column("bids", I64, "", "bids sent"),
-            Column("impressions", I64, "", "impressions bought"),
-            Column("clicks", I64, "", "clicks"),
-            Column("attributed_conversions", I64, "", "purchases the last-touch rule credits"),
-            Column("attributed_value_nanos", I64, "nanos", "value of those purchases"),
-            Column("truth_reach", I64, "persons", "people who saw it at least once"),
-            Column("truth_conversions", I64, "", "purchases its exposures caused"),
-            Column("truth_value_nanos", I64, "nanos", "value they added (private goals: worth of what was bought)"),
-            Column("margin", F64, "", "share of the value that is profit"),
-            Column(
-                "truth_romi", F64, "", "(value added * margin - costs) / costs, of media and data; null without any"
-            ),
+            *_of_a_run("data_nanos", "bids", "impressions", "clicks", "attributed_conversions"),
+            *_of_a_run("attributed_value_nanos", "truth_reach", "truth_conversions", "truth_value_nanos", "margin"),
+            *_of_a_run("truth_romi"),
         ),
     ),
     "romi_points": Table(
@@ -64,9 +62,9 @@ STUDIES: dict[str, Table] = {
         (
             _CAMPAIGN,
             _SETTING,
-            Column("value", F64, "", "value of the setting (budgets: currency)"),
-            Column("seed", I64, "", "seed"),
-            Column("current", BOOL, "", "whether it is the scenario's own value"),
+            _VALUE,
+            _SEED,
+            _CURRENT,
             Column("spend", F64, _MONEY, "what the campaign paid, media and bought data"),
             Column("value_added", F64, _MONEY, "value of the whole account with the campaign less without it"),
             Column("gross", F64, _MONEY, "the same times each product's margin"),
@@ -86,8 +84,8 @@ STUDIES: dict[str, Table] = {
         (
             _CAMPAIGN,
             _SETTING,
-            Column("value", F64, "", "value of the setting (budgets: currency)"),
-            Column("current", BOOL, "", "whether it is the scenario's own value"),
+            _VALUE,
+            _CURRENT,
             Column("seeds", I64, "", "how many seeds"),
             *_band("spend", _MONEY, "mean spend"),
             *_band("incremental_value", _MONEY, "mean value of the account with the campaign less without it"),
@@ -104,7 +102,7 @@ STUDIES: dict[str, Table] = {
             Column("impressions", F64, "", "mean impressions"),
             Column("clicks", F64, "", "mean clicks"),
             Column("reach", F64, "persons", "mean reach"),
-            Column("frequency", F64, "", "impressions per person reached; null without one"),
+            _FREQUENCY,
         ),
     ),
     "romi_fits": Table(
@@ -132,8 +130,8 @@ STUDIES: dict[str, Table] = {
             Column("by", ID, "", "customer (tiers by what a purchase is worth), place, or segment (these overlap)"),
             Column("group", ID, "", "name of the group; customer: low, middle, high, or all when worth the same"),
             Column("persons", F64, "persons", "people in it, mean over seeds"),
-            Column("value", F64, "", "value of the setting (budgets: currency)"),
-            Column("current", BOOL, "", "whether it is the scenario's own value"),
+            _VALUE,
+            _CURRENT,
             *_band("spend", _MONEY, "mean cost of showing the group the campaign's ads"),
             *_band("incremental_value", _MONEY, "mean value the group brings with the campaign less without it"),
             *_band("profit", _MONEY, "mean incremental value times margin, less spend"),
@@ -166,7 +164,7 @@ STUDIES: dict[str, Table] = {
             Column("truth_conversions", I64, "", "purchases they caused"),
             Column("truth_value_nanos", I64, "nanos", "value they added"),
             Column("truth_reach", I64, "persons", "people who saw one of them"),
-            Column("frequency", F64, "", "impressions per person reached; null without one"),
+            _FREQUENCY,
             Column("cpa", F64, _MONEY, "spend per credited purchase; null without one"),
             Column("credited_roas", F64, "", "credited value per unit spent; null without spend"),
             Column("truth_iroas", F64, "", "value added per unit spent; null without spend"),
@@ -200,8 +198,8 @@ STUDIES: dict[str, Table] = {
         (
             _CAMPAIGN,
             _SETTING,
-            Column("value", F64, "", "value of the setting (budgets: currency)"),
-            Column("current", BOOL, "", "whether it is the scenario's own value"),
+            _VALUE,
+            _CURRENT,
             Column("measure", ID, "", "spend, impressions, clicks, reach, frequency, cpm, credited_conversions, cpa"),
             Column("mean", F64, "", "mean over seeds (spend, cpm, cpa: currency); null when it is never known"),
             Column("low", F64, "", "5 % quantile over seeds: what to expect of a bad draw"),
@@ -240,7 +238,7 @@ STUDIES: dict[str, Table] = {
         "a phase of a campaign under a seed",
         (
             _CAMPAIGN,
-            Column("seed", I64, "", "seed"),
+            _SEED,
             Column("phase", I64, "", "number of the phase, from 1"),
             Column("end_h", F64, "h", "its end, since the scenario's start"),
             Column("budget", F64, _MONEY, "money it was given; 0: nothing had come in, and it did not take place"),

@@ -6,16 +6,15 @@ The content security policy forbids every request, as in the report of a run. Na
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from experiments.report import words
 from experiments.report.plots import style
 from experiments.report.plots.style import Plot
+from experiments.report.template import template
 from experiments.romi.curve import Curve, Row, in_words
 from experiments.romi.families import FAMILIES
 from experiments.romi.tables import BANDS
@@ -26,7 +25,7 @@ HERE = Path(__file__).parent
 def build_page(curve: Curve, plots: list[Plot], command: str) -> str:
     """The page as HTML."""
     question = curve.points.question
-    return _template().render(
+    return template(HERE / "romi.html").render(
         curve=curve,
         question=question,
         margin=curve.points.margin,
@@ -74,15 +73,3 @@ def _row(row: Row) -> dict[str, Any]:
         name: getattr(row, name)
         for name in ("value", "current", "cpa", "true_cpa", "cpm", "impressions", "clicks", "reach", "frequency")
     }
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("romi.html")
