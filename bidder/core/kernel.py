@@ -20,8 +20,8 @@ def _one_version(dispatcher: Any) -> Any:
     """Let calls from other kernels share one compiled version, whatever whole numbers they pass.
 
     To Numba 3 and 4 are types of their own, and int32 another than int64: each would be compiled again, and all that is
-    called from there. Nothing is lost: arithmetic is in int64 anyway, and bodies are copied into their callers, where
-    constants are known. With the JIT off there is nothing to share.
+    called from there. Nothing is lost: arithmetic is in int64 anyway, and the body is copied into its callers, where
+    constants are known (so not for `outlined`). With the JIT off there is nothing to share.
     """
     if hasattr(dispatcher, "overloads"):
         look_up = dispatcher.get_call_template
@@ -35,7 +35,7 @@ def _one_version(dispatcher: Any) -> Any:
 
 def _widened(argument: Any) -> Any:
     plain = types.unliteral(argument)
-    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
+    return types.int64 if plain in types.signed_domain else plain
 
 
 def kernel(function: Function) -> Function:
@@ -67,5 +67,5 @@ def outlined(function: Function) -> Function:
     For the long and seldom ones: copied into the loop they would push what runs every time out of the caches.
     """
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
-    compiled: Function = _one_version(njit(**options)(function))
+    compiled: Function = njit(**options)(function)
     return compiled
