@@ -56,6 +56,7 @@ def test_floors_are_compared() -> None:
     assert list(rows) == list(FLOORS_COMPARED)
     assert rows["none"]["fill"] > 0.99 > rows["myerson"]["fill"]
     assert rows["myerson"]["publisher"] > rows["none"]["publisher"]
+    assert rows["empirical"]["publisher"] > rows["none"]["publisher"]
     assert rows["myerson"]["standard_error"] is None
 
 
