@@ -1,6 +1,7 @@
 # bidlab: every job a person runs, one target each. `make` alone lists them.
 PYTHON ?= python3
 BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire bench-overload strategies bars romi-bars constraints clean
