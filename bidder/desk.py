@@ -72,7 +72,7 @@ class Desk:
             "bid_prefix": bid_prefix,
             "skips_duplicates": skips_duplicates,
         }
-        self._directory = directory
+        self.directory = directory
         self.book = book
         self.horizon_s = math.inf
         """No reservation is given up beyond this moment: up to it everything billed elsewhere is known here."""
@@ -113,7 +113,7 @@ class Desk:
         kept = self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids
         reasons, answered = self.reasons, self._answered
         self.__dict__.pop("_book_spend", None)
-        Desk.__init__(self, book, plans, self._directory, self._audience, **self._made_with)
+        Desk.__init__(self, book, plans, self.directory, self._audience, **self._made_with)
         self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids = kept
         self._answered = answered
         self.reasons[: len(reasons)] = reasons

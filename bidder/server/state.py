@@ -3,6 +3,7 @@
 | file | holds |
 |---|---|
 | `accounts.sqlite` | money and notices, see `bidder.server.store` |
+| `book-….image` | what older notices have come to, see `bidder.server.images` |
 | `notice.key` | what notice URLs are signed with |
 | `conversion.key` | what advertisers sign conversions with |
 | `lock` | held by whoever serves |
@@ -24,6 +25,7 @@ from pathlib import Path
 from bidder.core.codes import DAY_S
 from bidder.errors import ServeError
 from bidder.plan import CampaignPlan, Directory
+from bidder.server.images import remove_others
 from bidder.server.store import FORMAT, Store, budgets_of
 
 
@@ -66,7 +68,7 @@ class State:
         store = self.open(lambda: 0.0)
         try:
             meta = store.meta()
-            if meta.get("format", str(FORMAT)) != str(FORMAT):
+            if meta.get("format", str(FORMAT)) not in ("1", str(FORMAT)):
                 raise ServeError(f"--state {self._path}: is of another version of bidlab; choose another folder")
             if meta.get("market", market) != market:
                 raise ServeError(
@@ -77,11 +79,12 @@ class State:
                 began_s = float(meta.get("began_s", time.time()))
                 for name, value in (("format", str(FORMAT)), ("market", market), ("began_s", repr(began_s))):
                     session.set_meta(name, value)
-                ((last_s,),) = session.execute("SELECT coalesce(max(heard_s), 0) FROM notices")
+                last = session.execute("SELECT heard_s FROM notices ORDER BY seq DESC LIMIT 1")
+            remove_others(self._path, meta.get("image", ""))
         finally:
             store.close()
         # A wall clock that was set back must not make what has been heard lie in the future.
-        return max(time.time() - began_s, float(last_s)) - time.monotonic()
+        return max(time.time() - began_s, *(float(last_s) for (last_s,) in last), 0.0) - time.monotonic()
 
     def close(self) -> None:
         """Leave the folder to others."""

@@ -40,6 +40,12 @@ def serve(
     vendor_id: Annotated[int | None, typer.Option(min=1, help="Our number in the global vendor list.")] = None,
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps money and notices across restarts.")] = None,
+    compact_after: Annotated[
+        int, typer.Option(min=0, help="Notices after which the state is compacted; 0: never. Only with --state.")
+    ] = 250_000,
+    keep_notices_s: Annotated[
+        float, typer.Option(min=1.0, max=3600.0, help="How long after its bid a notice is taken (s); with --state.")
+    ] = 3600.0,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port; needs --state.")] = 1,
     shed_ms: Annotated[
         float, typer.Option(help="Turn requests away while the event loop is later than this (ms).")
@@ -77,6 +83,7 @@ def serve(
     options = Options(
         *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
         *(shed_ms / 1000.0, token, log_level, vendor_id, capture, audience),
+        *(compact_after, keep_notices_s),
     )
     log_to_stderr(log_level)
     try:
@@ -103,6 +110,8 @@ class Options:
     vendor_id: int | None = None
     capture: Path | None = None
     audience: Path | None = None
+    compact_after: int = 250_000
+    keep_notices_s: float = 3600.0
 
 
 def _token(path: Path) -> str:
@@ -257,7 +266,15 @@ def make_service(
         skips_duplicates=scenario.duplicates == "skip",
     )
     keys = () if state is None else (state.notice_key, state.conversion_key)
-    durable = None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers)
+    durable = (
+        None
+        if state is None
+        else Durable(
+            *(desk, setting.plans, state.open(), worker, options.workers),
+            compact_after=options.compact_after,
+            keep_s=options.keep_notices_s,
+        )
+    )
     service = Service(
         desk,
         Signer(time.time, *keys),

@@ -44,7 +44,7 @@ def state_of(folder: Path, *plans: CampaignPlan, market: str = "m", hold_s: floa
 
 @contextlib.asynccontextmanager
 async def worker(
-    state: State, *plans: CampaignPlan, hold_s: float = RESERVATION_S, workers: int = 1
+    state: State, *plans: CampaignPlan, hold_s: float = RESERVATION_S, workers: int = 1, compact_after: int = 0
 ) -> AsyncIterator[Client]:
     """A service over the folder, behind a real socket."""
     number = state.new_worker()
@@ -60,7 +60,7 @@ async def worker(
         bid_prefix=f"{number}-",
     )
     compile_kernels(made.book)
-    accounts = Durable(made, plans, state.open(), number, workers)
+    accounts = Durable(made, plans, state.open(), number, workers, compact_after=compact_after)
     signer = Signer(lambda: client.wall_s, state.notice_key, state.conversion_key)
     service = Service(made, signer, currency="USD", accounts=accounts)
     runner = runner_of(service, 1.0)
