@@ -161,6 +161,12 @@ def _remind(book: Book, seen: NDArray[np.void], position: Mapping[int, int]) -> 
     return ensure_room(book._replace(memory=memory))
 
 
+def since(exposures: bytes, from_s: float) -> bytes:
+    """Of an image's exposures those from this moment on."""
+    seen = np.frombuffer(exposures, EXPOSURE)
+    return exposures if from_s == -np.inf else seen[seen["time_s"] >= from_s].tobytes()
+
+
 def without(image: Image, numbers: Sequence[int]) -> Image:
     """What the image knows of campaigns other than these."""
     seen = np.frombuffer(image.exposures, EXPOSURE)

@@ -21,19 +21,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bidder.core.book import BID_PRICE, Book
+from bidder.core.book import Book
 from bidder.desk import REMEMBER_S, Desk, Heard, Spend
 from bidder.errors import NotKept, ServeError
-from bidder.image import Image, restore
+from bidder.image import Image, restore, since
 from bidder.plan import CampaignPlan
+from bidder.room import ensure_people
 from bidder.server.accounts import ticket_of
 from bidder.server.compaction import COMPACT_AFTER, Compaction
 from bidder.server.entries import Entry, How, Sort
 from bidder.server.images import ALL_CONVERSIONS, read_image
+from bidder.server.leasing import committed, wanted
 from bidder.server.paced import paced_totals, recover, written
 from bidder.server.samples import Sample
 from bidder.server.signing import Kind, Ticket
-from bidder.server.store import Session, Store, budgets_of
+from bidder.server.store import STRANGERS_UNTIL_S, Session, Store, budgets_of
 from bidder.server.writer import Committed, Writer
 from openrtb.errors import MoneyError
 from openrtb.money import price_nanos, units_to_nanos
@@ -43,10 +45,6 @@ SYNC_EVERY_S = 0.1
 """How often a worker without notices hears what others heard, and asks for more to spend or gives back."""
 TELL_EVERY_S = 1.0
 """How often a worker tells the others its metrics."""
-LEASE_PART = 8
-"""A worker wants this part of its share of what is left of a budget: what a crash may hold back for a while."""
-LEASE_BIDS = 8
-"""... or the money of this many bids, if that is more."""
 TRIES = 5
 """A worker that starts while another makes images may find the one it wants replaced."""
 HIGHEST_VALUE = 1e9
@@ -93,12 +91,13 @@ class Durable:
         """What this worker has to tell the others for `/metrics`."""
         self._told_s = -math.inf
         self._reloads = int(store.meta().get("reloads", 0))
+        self._strangers_s = float(store.meta().get(STRANGERS_UNTIL_S, -math.inf))
         self._writer = Writer(store, worker, self._recover())
         self._compaction = Compaction(desk, store, worker, self._do, compact_after, keep_s)
         self._held_back: list[Committed] = []
         self._handle: asyncio.TimerHandle | None = None
         self._syncing = False
-        self._used_nanos = self._committed()
+        self._used_nanos = committed(self._desk.book)
 
     def _work_for(self, plans: Sequence[CampaignPlan], numbers: Mapping[str, int]) -> None:
         """Work for *plans*, which the desk's book holds at the same positions."""
@@ -119,6 +118,7 @@ class Durable:
 
     def _replay(self, image: Image | None) -> int:
         if image is not None:
+            image.exposures = since(image.exposures, self._strangers_s)
             book = restore(self._desk.book, image, self._plans, self._numbers, self._desk.directory)
             self._desk.adopt(book, self._plans)
         campaigns, covered = self._desk.book.campaigns, self._store.covered()
@@ -140,9 +140,10 @@ class Durable:
         """Take in a notice about a bid; raises `NotKept` when it could not be written down."""
         nanos = price_nanos(price_cpm) if kind is Kind.BILLING else reason if kind is Kind.LOSS else 0
         owner = int(ticket.bid_id.partition("-")[0])
+        person_ix = ticket.person_ix if ticket.made_ms / 1000.0 >= self._strangers_s else -1
         return await self._hear(
             Entry(
-                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, ticket.person_ix, ticket.touch, nanos),
+                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, person_ix, ticket.touch, nanos),
                 *(ticket.day_ix, ticket.made_ms / 1000.0),
             )
         )
@@ -192,6 +193,8 @@ class Durable:
 
     def _apply(self, entry: Entry) -> None:
         """Let the book follow a notice that is on disk."""
+        if entry.person_ix >= len(self._desk.book.persons):  # another worker has a newer audience
+            self._desk.book = ensure_people(self._desk.book, entry.person_ix + 1)
         if entry.sort == Sort.CONVERSION:
             self._desk.book_conversion(entry.what_ix, entry.person_ix, entry.nanos, entry.heard_s)
             return
@@ -209,31 +212,19 @@ class Durable:
         elif entry.sort in (Sort.LOSS, Sort.BILLING):
             self._desk.give_up(entry.id)
 
-    def _committed(self) -> NDArray[np.int64]:
-        campaigns = self._desk.book.campaigns
-        committed: NDArray[np.int64] = campaigns["spent_nanos"] + campaigns["reserved_nanos"]
-        return committed
-
     def _wanted(self) -> NDArray[np.int64]:
         """int64[C]: what the worker would like to have free to commit."""
-        book = self._desk.book
-        left = np.maximum(self._totals - book.campaigns["spent_nanos"], 0)
-        share = left // self._workers
-        dearest = book.prices[:, :, BID_PRICE].max(axis=1) * np.maximum(book.campaigns["multiplier"], 1.0)
-        unlisted = (book.campaigns["signal_ix"] >= 0) | (book.campaigns["strategy"] != 0)  # their bids are on no list
-        bids = np.where(unlisted, share, (LEASE_BIDS * dearest).astype(np.int64))
-        committed = self._committed()
-        used = 2 * (committed - self._used_nanos) if len(committed) == len(self._used_nanos) else 0 * committed
-        self._used_nanos = committed
-        wanted: NDArray[np.int64] = np.minimum(np.maximum(np.maximum(share // LEASE_PART, bids), used), left)
-        return wanted
+        now, before = committed(self._desk.book), self._used_nanos
+        self._used_nanos = now
+        used = now - before if len(now) == len(before) else 0 * now
+        return wanted(self._desk.book, self._totals, self._workers, used)
 
     def _shift(self) -> tuple[dict[int, int], dict[int, int]]:
         """What to ask for and what to give back, by position; the second is no longer used from here on."""
         campaigns = self._desk.book.campaigns
-        wanted, free = self._wanted(), campaigns["total_nanos"] - self._committed()
-        asks = {int(ix): int(wanted[ix] - free[ix]) for ix in np.flatnonzero(2 * free < wanted)}
-        returns = {int(ix): int(free[ix] - wanted[ix]) for ix in np.flatnonzero(free > 2 * wanted)}
+        wish, free = self._wanted(), campaigns["total_nanos"] - committed(self._desk.book)
+        asks = {int(ix): int(wish[ix] - free[ix]) for ix in np.flatnonzero(2 * free < wish)}
+        returns = {int(ix): int(free[ix] - wish[ix]) for ix in np.flatnonzero(free > 2 * wish)}
         for ix, nanos in returns.items():
             campaigns["total_nanos"][ix] -= nanos
         return asks, returns
@@ -348,22 +339,22 @@ class Durable:
             self._submit_sync(finished)
         self._handle = asyncio.get_running_loop().call_later(SYNC_EVERY_S, self._sync)
 
-    def _on_commit(self, committed: Committed) -> None:
+    def _on_commit(self, news: Committed) -> None:
         if self._compaction.copying:
-            self._held_back.append(committed)
+            self._held_back.append(news)
             return
-        for entry in committed.others:
+        for entry in news.others:
             self._apply(entry)
-        for done, result in committed.done:
+        for done, result in news.done:
             done(result)
-        self._desk.horizon_s = committed.now_s
-        self._compaction.look(committed.last, self._plans, self._numbers, committed.now_s, self._catch_up)
+        self._desk.horizon_s = news.now_s
+        self._compaction.look(news.last, self._plans, self._numbers, news.now_s, self._catch_up)
 
     def _catch_up(self) -> None:
         """Book what was held back while the book was copied."""
         held_back, self._held_back = self._held_back, []
-        for committed in held_back:
-            self._on_commit(committed)
+        for news in held_back:
+            self._on_commit(news)
 
     async def start(self) -> None:
         """Begin to write, with a first lease for every campaign; raises `ServeError` when it cannot be written."""

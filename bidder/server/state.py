@@ -90,13 +90,15 @@ class State:
         """Leave the folder to others."""
         os.close(self._lock)
 
-    def begin(self, plans: Sequence[CampaignPlan]) -> None:
-        """Take *plans* in and hold what processes before this one held."""
+    def begin(self, plans: Sequence[CampaignPlan], numbering: str = "") -> bool:
+        """Take *plans* in and hold what processes before this one held. *numbering* names which person is in which
+        row; returns whether it is another one than before, so that nobody knows who has seen what."""
         store = self.open()
         try:
             with store.session() as session:
                 session.hold()
                 session.set_budgets(budgets_of(plans))
+                return session.number_people(numbering)
         finally:
             store.close()
 
@@ -127,9 +129,9 @@ class State:
             store.close()
 
 
-def market_of(directory: Directory, people_count: int, start: tuple[int, int]) -> str:
-    """Name of everything the numbers in a notice refer to, campaigns aside."""
-    told = [directory.slots, directory.products, people_count, start]
+def market_of(directory: Directory, people: int | str, start: tuple[int, int]) -> str:
+    """Name of everything the numbers in a notice refer to, campaigns aside; *people*: how many, or whose."""
+    told = [directory.slots, directory.products, people, start]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

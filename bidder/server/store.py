@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS notices (
 DROPPED, BIDS_UNTIL_S, CONVERSIONS_UNTIL_UNIX_S = "dropped", "bids_until_s", "conversions_until_unix_s"
 """In `meta`: the highest number of a notice that was dropped; bids made before, and conversions that had expired by,
 these moments may have lost their notices."""
+STRANGERS_UNTIL_S = "strangers_until_s"
+"""In `meta`: people were numbered anew then; whom earlier notices are about is not known any more."""
 _INSERT = """INSERT OR IGNORE INTO notices
 (sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s, receiver)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -334,6 +336,17 @@ class Session:
         """Write down what the folder says of itself."""
         self._meta.pop(name, None)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def number_people(self, numbering: str) -> bool:
+        """From now on people are numbered like this; if that is another numbering, nobody knows whom notices so far
+        are about. Returns whether it is."""
+        before = self._db.execute("SELECT value FROM meta WHERE name = 'numbering'").fetchone()
+        self.set_meta("numbering", numbering)
+        if before is None or before[0] == numbering:
+            return False
+        self.set_meta(STRANGERS_UNTIL_S, repr(self.now_s))
+        self._db.execute("UPDATE notices SET person = -1 WHERE person >= 0")
+        return True
 
     def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Any other statement."""
