@@ -244,7 +244,7 @@ class Service:
 
 
 def _believable(price_cpm: float, ticket: Ticket) -> bool:
-    """Nobody pays more than the bid, and nothing is sold below its floor."""
+    """Nobody pays more than the bid, and nothing is sold below what the auction allows (`bidder.charges`)."""
     return ticket.floor_nanos <= price_nanos(price_cpm) <= ticket.bid_nanos
 
 
