@@ -88,15 +88,13 @@ def exposures_of(book: Book, people: slice, numbers: Sequence[int], now_s: float
     first = np.cumsum(counts) - counts
     at = np.repeat(persons["start"][some] - first, counts) + np.arange(counts.sum())
     memory = book.memory[at]
-    seen = np.empty(len(at), EXPOSURE)
-    seen["person_ix"] = np.repeat(some + (people.start or 0), counts)
-    seen["time_s"], seen["touch"] = memory["time_s"], memory["touch"]
-    campaign_ix = memory["campaign_ix"]
-    seen["campaign"] = np.array(numbers, np.int32)[campaign_ix]
-    kept: NDArray[np.void] = seen[
-        (seen["time_s"] != IN_FLIGHT_S) & (seen["time_s"] >= now_s - book.campaigns["keep_s"][campaign_ix])
-    ]
-    return kept
+    times, campaign_ix = memory["time_s"], memory["campaign_ix"]
+    kept = (times != IN_FLIGHT_S) & (times >= now_s - book.campaigns["keep_s"][campaign_ix])
+    seen = np.empty(int(kept.sum()), EXPOSURE)
+    seen["person_ix"] = np.repeat(some + (people.start or 0), counts)[kept]
+    seen["time_s"], seen["touch"] = times[kept], memory["touch"][kept]
+    seen["campaign"] = np.array(numbers, np.int32)[campaign_ix[kept]]
+    return seen
 
 
 def restore(
