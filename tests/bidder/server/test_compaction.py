@@ -143,7 +143,7 @@ STEPS = st.lists(
         st.sampled_from([1.0, 600.0, HOUR_S, 3 * HOUR_S]),
         st.sampled_from(["compact", "compact", "sweep", "restart", "restart with one"]),
     ),
-    max_size=40,
+    max_size=30,
 )
 
 
@@ -156,7 +156,7 @@ def as_entry(told: tuple[Sort, int, int, int, int], now_s: float) -> Entry:
 
 
 @given(STEPS)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_who_starts_from_an_image_knows_what_all_notices_tell(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
 ) -> None:
