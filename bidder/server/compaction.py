@@ -104,6 +104,7 @@ class Compaction:
         return True
 
     async def stop(self) -> None:
-        """Finish what is under way."""
+        """Finish what is under way, and begin nothing more."""
+        self._after = 0
         if self._task is not None:
             await self._task
