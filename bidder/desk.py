@@ -14,6 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from bidder.answer import Writer, bare_bid
+from bidder.charges import least_charge
 from bidder.codec import Audience, Codec, Seen, blank_row, nbr_of
 from bidder.consent import Gate
 from bidder.core.book import Book
@@ -72,7 +73,7 @@ class Desk:
             "bid_prefix": bid_prefix,
             "skips_duplicates": skips_duplicates,
         }
-        self._directory = directory
+        self.directory = directory
         self.book = book
         self.horizon_s = math.inf
         """No reservation is given up beyond this moment: up to it everything billed elsewhere is known here."""
@@ -113,7 +114,7 @@ class Desk:
         kept = self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids
         reasons, answered = self.reasons, self._answered
         self.__dict__.pop("_book_spend", None)
-        Desk.__init__(self, book, plans, self._directory, self._audience, **self._made_with)
+        Desk.__init__(self, book, plans, self.directory, self._audience, **self._made_with)
         self.counts, self._reservations, self._credited, self.horizon_s, self.ruled, self.no_bids = kept
         self._answered = answered
         self.reasons[: len(reasons)] = reasons
@@ -230,17 +231,17 @@ class Desk:
         bid_nanos = int(bid_nanos)  # NumPy's own kind where kernels are not compiled, which no JSON holds
         bid_id = f"{self._bid_prefix}{self.counts.bids}"
         self.counts.bids += 1
-        deal_ix, floor = (
-            (seen.deal_ix, seen.deal_floor_nanos) if self._via_deal[campaign_ix] else (-1, seen.floor_nanos)
-        )
-        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, floor)
+        if self._via_deal[campaign_ix]:
+            deal_ix, least = seen.deal_ix, least_charge(request.at, seen.deal, seen.deal_floor_nanos, bid_nanos)
+        else:
+            deal_ix, least = -1, least_charge(request.at, None, seen.floor_nanos, bid_nanos)
+        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, least)
         self._reservations.add(bid_id, made)
         if request.test == 1:
             self._release(made)
             made.state = State.LOST
         campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
-        deal_id = self.codec.deal_id(deal_ix)
-        return write(bid_id, imp, ask, creative, campaign_id, bid_nanos, deal_id), reason
+        return write(bid_id, imp, ask, creative, campaign_id, bid_nanos, self.codec.deal_id(deal_ix)), reason
 
     async def notice(self, notice: Notice) -> Heard:
         """Take in a notice; hearing it again changes nothing."""

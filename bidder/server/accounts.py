@@ -29,8 +29,8 @@ class Accounts(Protocol):
     async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
         """Take in a notice about a bid, once; *price_cpm* and *reason* as far as its kind has them."""
 
-    async def hear_conversion(self, conversion: Conversion) -> Heard:
-        """Take in a conversion, once."""
+    async def hear_conversion(self, conversion: Conversion, expires_unix_s: float) -> Heard:
+        """Take in a conversion, once; *expires_unix_s*: it cannot come again after this moment."""
 
     def tick(self) -> None:
         """Once per control interval."""
@@ -86,7 +86,7 @@ class Memory:
             return await self._desk.notice(Click(ticket.bid_id))
         return Heard.UNKNOWN if self._desk.made(ticket.bid_id) is None else Heard.BOOKED
 
-    async def hear_conversion(self, conversion: Conversion) -> Heard:
+    async def hear_conversion(self, conversion: Conversion, expires_unix_s: float) -> Heard:
         """Take in a conversion."""
         return await self._desk.notice(conversion)
 

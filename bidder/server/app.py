@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from bidder.server.campaigns import Campaigns
     from bidder.server.people import People
 
+LAST_MOMENT_UNIX_S = 1e18
+"""Nobody expires later, whatever an advertiser writes."""
 _HEADERS = {"x-openrtb-version": VERSION}
 _HEARD = {Heard.BOOKED: 204, Heard.REPEATED: 204, Heard.REFUSED: 409, Heard.UNKNOWN: 410}
 
@@ -203,7 +205,12 @@ class Service:
 
     async def conversion(self, http: web.Request) -> web.Response:
         """Take in a conversion an advertiser has signed."""
-        return await self._answered(lambda: self.accounts.hear_conversion(self._signer.conversion(http.query)))
+
+        async def heard() -> Heard:
+            told = self._signer.conversion(http.query)
+            return await self.accounts.hear_conversion(told, min(float(http.query["x"]), LAST_MOMENT_UNIX_S))
+
+        return await self._answered(heard)
 
     async def _answered(self, hearing: Callable[[], Awaitable[Heard]]) -> web.Response:
         try:
@@ -237,7 +244,7 @@ class Service:
 
 
 def _believable(price_cpm: float, ticket: Ticket) -> bool:
-    """Nobody pays more than the bid, and nothing is sold below its floor."""
+    """Nobody pays more than the bid, and nothing is sold below what the auction allows (`bidder.charges`)."""
     return ticket.floor_nanos <= price_nanos(price_cpm) <= ticket.bid_nanos
 
 

@@ -1,14 +1,16 @@
 """A record of everything the desk was asked and told, and of what it decided: one JSON line each. Times in s.
 
 The clock's readings are part of it, so the same calls on a fresh desk of the same scenario give the same decisions bit
-for bit (`verify`). What never reached the desk (malformed bodies, forged notices, requests that were too late) is not.
-Notice URLs and markup are left out: they depend on a key nobody keeps.
+for bit (`verify`). With accounts on disk the record begins with an image of the book they had brought it to, and holds
+what they did to it. What never reached the desk (malformed bodies, forged notices, requests that were too late) is not
+in it. Notice URLs and markup are left out: they depend on a key nobody keeps.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,80 +21,43 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from bidder.core.book import MEMORY_USED, Book
-from bidder.desk import Desk, Heard
+from bidder.desk import Desk, Heard, Spend
 from bidder.errors import CaptureError
+from bidder.image import exposures_of, picture, restore
+from bidder.plan import CampaignPlan
+from bidder.reload import set_active
+from bidder.server.captured import (
+    FORMAT,
+    Asked,
+    Billed,
+    Bought,
+    Bounds,
+    Clicked,
+    Decision,
+    End,
+    Expired,
+    GivenUp,
+    Header,
+    Line,
+    Start,
+    Ticked,
+    Told,
+)
+from bidder.server.images import decoded, encoded
+from bidder.server.paced import PACED
 from openrtb.messages import BidRequest, BidResponse
-from openrtb.notices import Billing, Click, Conversion, Loss, Notice
+from openrtb.notices import Notice
 
-FORMAT = 1
-
-
-class Header(Struct, frozen=True, tag="header"):
-    """What a fresh desk is made from: the resolved scenario, as text, and our number in the vendor list."""
-
-    scenario_yaml: str
-    vendor_id: int | None = None
-    format: int = FORMAT
-
-
-class Decision(Struct, frozen=True, array_like=True):
-    """One bid without its addresses and markup (price in CPM)."""
-
-    bid_id: str
-    imp_id: str
-    price: float
-    campaign_id: str | None
-    creative_id: str | None
-    deal_id: str | None
-    mtype: int | None
-    w: int | None
-    h: int | None
-
-
-class Asked(Struct, frozen=True, tag="bid"):
-    """A request and its answer."""
-
-    clock: list[float]
-    request: BidRequest
-    bids: list[Decision]
-    nbr: int | None
-
-
-class Told(Struct, frozen=True, tag="notice"):
-    """A notice and what it did (`bidder.desk.Heard`)."""
-
-    clock: list[float]
-    notice: Billing | Loss | Click | Conversion
-    heard: int
-
-
-class Ticked(Struct, frozen=True, tag="tick"):
-    """A control interval's tick."""
-
-    clock: list[float]
-
-
-class Expired(Struct, frozen=True, tag="expire"):
-    """Reservations given up by a timer."""
-
-    now_s: float
-
-
-class End(Struct, frozen=True, tag="end"):
-    """The service's end: a digest of the book."""
-
-    book: str
-
-
-Line = Header | Asked | Told | Ticked | Expired | End
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Line)
 
 
 class Capture:
-    """The file, while the service writes it. Raises `CaptureError` when it cannot be made; one that exists is kept."""
+    """The file, while the service writes it. Raises `CaptureError` when it cannot be made; one that exists is kept.
 
-    def __init__(self, path: Path, header: Header) -> None:
+    Without a header nothing is written before `begin`."""
+
+    def __init__(self, path: Path, header: Header | None = None) -> None:
         try:
             self._file: BinaryIO = path.open("xb", buffering=1 << 16)
         except FileExistsError:
@@ -102,7 +67,16 @@ class Capture:
         self._readings: list[float] = []
         self._depth = 0
         self._desk: Desk | None = None
+        self._began = False
+        self._bounds: Bounds | None = None
+        if header is not None:
+            self.begin(header)
+
+    def begin(self, header: Header) -> None:
+        """Write down what follows."""
+        self._began = True
         self.write(header)
+        self._bounds = None if self._desk is None else bounds_of(self._desk)
 
     def desk(self, *args: Any, clock: Callable[[], float], **options: Any) -> Desk:
         """A desk like any other that writes down what happens to it."""
@@ -113,6 +87,7 @@ class Capture:
             return now_s
 
         self._desk = _CapturingDesk(self, *args, clock=reading, **options)
+        self._bounds = bounds_of(self._desk)
         return self._desk
 
     def write(self, line: Line) -> None:
@@ -123,16 +98,27 @@ class Capture:
     def call(self) -> Iterator[list[float] | None]:
         """The clock's readings during a call from outside; None within another call, which writes itself."""
         self._depth += 1
-        if self._depth == 1:
+        outermost = self._depth == 1 and self._began
+        if outermost:
             self._readings.clear()
+            self._look_at_bounds()
         try:
-            yield self._readings if self._depth == 1 else None
+            yield self._readings if outermost else None
         finally:
             self._depth -= 1
 
+    def _look_at_bounds(self) -> None:
+        """Write down what the accounts have changed since the last call."""
+        assert self._desk is not None
+        bounds = bounds_of(self._desk)
+        if bounds != self._bounds:
+            self.write(bounds)
+        self._bounds = bounds
+
     def close(self) -> None:
         """Write the end."""
-        if self._desk is not None:
+        if self._desk is not None and self._began:
+            self._look_at_bounds()
             self.write(End(digest(self._desk.book)))
         self._file.close()
 
@@ -169,6 +155,58 @@ class _CapturingDesk(Desk):
             if clock is not None and self.counts.expired != before:
                 self._capture.write(Expired(now_s))
 
+    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool) -> None:
+        with self._capture.call() as clock:
+            super().book_billing(bid_id, spend, heard_s, on_time=on_time)
+            if clock is not None:
+                self._capture.write(Billed(bid_id, spend, heard_s, on_time))
+
+    def book_click(self, campaign_ix: int, person_ix: int, touch: int, shown_s: float) -> None:
+        with self._capture.call() as clock:
+            super().book_click(campaign_ix, person_ix, touch, shown_s)
+            if clock is not None:
+                self._capture.write(Clicked(campaign_ix, person_ix, touch, shown_s))
+
+    def book_conversion(self, product_ix: int, person_ix: int, value_nanos: int, heard_s: float) -> int:
+        with self._capture.call() as clock:
+            credited = super().book_conversion(product_ix, person_ix, value_nanos, heard_s)
+            if clock is not None:
+                self._capture.write(Bought(product_ix, person_ix, value_nanos, heard_s, credited))
+            return credited
+
+    def give_up(self, bid_id: str) -> None:
+        with self._capture.call() as clock:
+            super().give_up(bid_id)
+            if clock is not None:
+                self._capture.write(GivenUp(bid_id))
+
+
+def bounds_of(desk: Desk) -> Bounds:
+    """What the accounts allow the desk now."""
+    horizon_s = None if desk.horizon_s == math.inf else desk.horizon_s
+    return Bounds(desk.book.campaigns["total_nanos"].tolist(), horizon_s)
+
+
+def start_of(desk: Desk, plans: Sequence[CampaignPlan], paused: frozenset[str], bid_prefix: str) -> Start:
+    """What a desk begins with whose book follows accounts on disk, and which has made no bid."""
+    positions, now_s = list(range(len(plans))), -math.inf  # all that is remembered
+    image = picture(desk.book, plans, positions, desk.directory)
+    image.exposures = exposures_of(desk.book, slice(0, None), positions, now_s).tobytes()
+    rows = {name: desk.book.campaigns[name].tolist() for name in PACED}
+    gone = [k for k, plan in enumerate(plans) if plan.campaign_id in paused]
+    return Start(encoded(image), rows, gone, bid_prefix)
+
+
+def begin_with(desk: Desk, fresh: Book, plans: Sequence[CampaignPlan], start: Start) -> None:
+    """Have *desk* go on with *fresh*, brought to *start*: the same to the last bit wherever it is done."""
+    book = restore(fresh, decoded(start.image), plans, range(len(plans)), desk.directory)
+    for name, values in start.rows.items():
+        book.campaigns[name] = values
+    book.campaigns["total_nanos"] = book.campaigns["spent_nanos"]
+    for campaign_ix in start.paused:
+        set_active(book, campaign_ix, False)
+    desk.adopt(book, plans)
+
 
 def decisions(response: BidResponse) -> list[Decision]:
     """What an answer decides."""
@@ -186,6 +224,8 @@ def digest(book: Book) -> str:
     parts: tuple[NDArray[Any], ...] = (book.campaigns, book.cells, book.prices, book.persons, book.memory[:used])
     for part in parts:
         for name in part.dtype.names or ("",):
+            if name == "strategy":  # an address in this process
+                continue
             total.update(np.ascontiguousarray(part[name] if name else part).tobytes())
     return total.hexdigest()
 
@@ -244,7 +284,27 @@ async def verify(path: Path, desk_of: Callable[[Header, Callable[[], float]], De
         elif isinstance(line, End):
             _compare(place, line.book, digest(desk.book))
             return Verified(requests, bids, notices, complete=True)
+        else:
+            notices += _follow(desk, place, line)
     return Verified(requests, bids, notices, complete=False)
+
+
+def _follow(desk: Desk, place: str, line: Line) -> bool:
+    """Do what the accounts did to the desk; whether it was a notice."""
+    if isinstance(line, Bounds):
+        desk.book.campaigns["total_nanos"] = line.total_nanos
+        desk.horizon_s = math.inf if line.horizon_s is None else line.horizon_s
+        return False
+    if isinstance(line, Billed):
+        desk.book_billing(line.bid_id, line.spend, line.heard_s, on_time=line.on_time)
+    elif isinstance(line, Clicked):
+        desk.book_click(line.campaign_ix, line.person_ix, line.touch, line.shown_s)
+    elif isinstance(line, Bought):
+        credited = desk.book_conversion(line.product_ix, line.person_ix, line.value_nanos, line.heard_s)
+        _compare(place, line.campaign_ix, credited)
+    elif isinstance(line, GivenUp):
+        desk.give_up(line.bid_id)
+    return True
 
 
 def _compare(place: str, captured: Any, now: Any) -> None:

@@ -9,6 +9,7 @@ and shrinks before the return is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import sqlite3
@@ -20,16 +21,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bidder.core.book import BID_PRICE, Book
-from bidder.core.codes import PACE_ADAPTIVE, PACE_MULTIPLICATIVE
-from bidder.desk import Desk, Heard, Spend
+from bidder.core.book import Book
+from bidder.desk import REMEMBER_S, Desk, Heard, Spend
 from bidder.errors import NotKept, ServeError
+from bidder.image import Image, restore, since
 from bidder.plan import CampaignPlan
+from bidder.room import ensure_people
 from bidder.server.accounts import ticket_of
+from bidder.server.compaction import COMPACT_AFTER, Compaction
 from bidder.server.entries import Entry, How, Sort
+from bidder.server.images import ALL_CONVERSIONS, read_image
+from bidder.server.leasing import committed, wanted
+from bidder.server.paced import paced_totals, recover, written
 from bidder.server.samples import Sample
 from bidder.server.signing import Kind, Ticket
-from bidder.server.store import Session, Store, budgets_of
+from bidder.server.store import STRANGERS_UNTIL_S, Session, Store, budgets_of
 from bidder.server.writer import Committed, Writer
 from openrtb.errors import MoneyError
 from openrtb.money import price_nanos, units_to_nanos
@@ -39,21 +45,20 @@ SYNC_EVERY_S = 0.1
 """How often a worker without notices hears what others heard, and asks for more to spend or gives back."""
 TELL_EVERY_S = 1.0
 """How often a worker tells the others its metrics."""
-PACED = (
-    *("mu", "multiplier", "pace_target_nanos", "entered", "tick_entered", "tick_spent_nanos", "tick_s"),
-    *("pid_integral", "pid_error"),
-)
-"""Where pacing stands: fields of a campaign's row."""
-LEASE_PART = 8
-"""A worker wants this part of its share of what is left of a budget: what a crash may hold back for a while."""
-LEASE_BIDS = 8
-"""... or the money of this many bids, if that is more."""
+TRIES = 5
+"""A worker that starts while another makes images may find the one it wants replaced."""
 HIGHEST_VALUE = 1e9
 """Currency units: a conversion worth more is a mistake."""
 
 _SORTS = {Kind.WIN: Sort.WIN, Kind.BILLING: Sort.BILLING, Kind.LOSS: Sort.LOSS, Kind.CLICK: Sort.CLICK}
-_HEARD = {How.REPEATED: Heard.REPEATED, How.REFUSED: Heard.REFUSED, How.DISPUTED: Heard.REFUSED}
-_OLD = (How.REPEATED, How.DISPUTED)
+_HEARD = {
+    How.REPEATED: Heard.REPEATED,
+    How.REFUSED: Heard.REFUSED,
+    How.DISPUTED: Heard.REFUSED,
+    How.FORGOTTEN: Heard.UNKNOWN,
+}
+_KNOWN = (How.REPEATED, How.DISPUTED, How.FORGOTTEN)
+"""Notices that change nothing."""
 Result = TypeVar("Result")
 _log = logging.getLogger("bidlab.accounts")
 
@@ -61,7 +66,17 @@ _log = logging.getLogger("bidlab.accounts")
 class Durable:
     """One worker's view of the accounts; *worker* is its number there, *workers* how many there are."""
 
-    def __init__(self, desk: Desk, plans: Sequence[CampaignPlan], store: Store, worker: int, workers: int = 1) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        plans: Sequence[CampaignPlan],
+        store: Store,
+        worker: int,
+        workers: int = 1,
+        *,
+        compact_after: int = COMPACT_AFTER,
+        keep_s: float = REMEMBER_S,
+    ) -> None:
         self._desk, self._store, self.worker, self._workers = desk, store, worker, workers
         self.failures = 0
         """Transactions that could not be written."""
@@ -76,26 +91,45 @@ class Durable:
         """What this worker has to tell the others for `/metrics`."""
         self._told_s = -math.inf
         self._reloads = int(store.meta().get("reloads", 0))
+        self._strangers_s = float(store.meta().get(STRANGERS_UNTIL_S, -math.inf))
         self._writer = Writer(store, worker, self._recover())
+        self._compaction = Compaction(desk, store, worker, self._do, compact_after, keep_s)
+        self._held_back: list[Committed] = []
         self._handle: asyncio.TimerHandle | None = None
         self._syncing = False
-        self._used_nanos = self._committed()
+        self._used_nanos = committed(self._desk.book)
 
     def _work_for(self, plans: Sequence[CampaignPlan], numbers: Mapping[str, int]) -> None:
         """Work for *plans*, which the desk's book holds at the same positions."""
+        self._plans = tuple(plans)
         self._numbers = [numbers[plan.campaign_id] for plan in plans]
         self._ix = {no: ix for ix, no in enumerate(self._numbers)}
         self._pacings = [repr(plan.pacing) for plan in plans]
         self._totals = np.array([plan.total_nanos for plan in plans], np.int64)
 
     def _recover(self) -> int:
-        """Bring the book up to the last notice on disk; returns its number. Nothing may be spent yet."""
-        last, campaigns = 0, self._desk.book.campaigns
+        """Bring the book up to the last notice on disk, by the image and the notices after it; returns the number of
+        the last. Nothing may be spent yet. Raises `ServeError`."""
+        for _ in range(TRIES):
+            with self._store.view(), contextlib.suppress(FileNotFoundError):
+                image = read_image(self._store)
+                return self._replay(image)
+        raise ServeError(f"{self._store.folder}: the image its accounts name is missing; restore the whole folder")
+
+    def _replay(self, image: Image | None) -> int:
+        if image is not None:
+            image.exposures = since(image.exposures, self._strangers_s)
+            book = restore(self._desk.book, image, self._plans, self._numbers, self._desk.directory)
+            self._desk.adopt(book, self._plans)
+        campaigns, covered = self._desk.book.campaigns, self._store.covered()
         campaigns["total_nanos"] = campaigns["spent_nanos"]
-        for seq, entry in self._store.notices():
-            self._apply(entry)
-            last = seq
-        self._recover_pacing()
+        last = max(covered.values(), default=0)
+        first = min(covered.get(no, 0) for no in (ALL_CONVERSIONS, *self._numbers))
+        for seq, entry in self._store.notices(first):
+            if seq > covered.get(max(entry.campaign_no, ALL_CONVERSIONS), 0):
+                self._apply(entry)
+            last = max(last, seq)
+        recover(campaigns, self._store.pacing(), self._pacings, self._numbers)
         return last
 
     def ticket(self, bid_id: str) -> Ticket:
@@ -106,14 +140,15 @@ class Durable:
         """Take in a notice about a bid; raises `NotKept` when it could not be written down."""
         nanos = price_nanos(price_cpm) if kind is Kind.BILLING else reason if kind is Kind.LOSS else 0
         owner = int(ticket.bid_id.partition("-")[0])
+        person_ix = ticket.person_ix if ticket.made_ms / 1000.0 >= self._strangers_s else -1
         return await self._hear(
             Entry(
-                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, ticket.person_ix, ticket.touch, nanos),
+                *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, person_ix, ticket.touch, nanos),
                 *(ticket.day_ix, ticket.made_ms / 1000.0),
             )
         )
 
-    async def hear_conversion(self, conversion: Conversion) -> Heard:
+    async def hear_conversion(self, conversion: Conversion, expires_unix_s: float) -> Heard:
         """Take in a conversion; raises `NotKept` when it could not be written down."""
         if not 0.0 <= conversion.value <= HIGHEST_VALUE:
             raise MoneyError(f"value {conversion.value!r} is not between 0 and {HIGHEST_VALUE:.0f}")
@@ -122,7 +157,7 @@ class Durable:
             return Heard.UNKNOWN
         value_nanos = units_to_nanos(conversion.value)
         return await self._hear(
-            Entry(Sort.CONVERSION, conversion.id, 0, -1, person_ix, product_ix, value_nanos, 0, 0.0)
+            Entry(Sort.CONVERSION, conversion.id, 0, -1, person_ix, product_ix, value_nanos, 0, expires_unix_s)
         )
 
     async def _hear(self, entry: Entry) -> Heard:
@@ -130,7 +165,7 @@ class Durable:
 
         def done(how: How) -> None:
             self._count(entry, how)
-            if how not in _OLD:
+            if how not in _KNOWN:
                 self._apply(entry)
             if not answer.done():
                 answer.set_result(_HEARD.get(how, Heard.BOOKED))
@@ -145,7 +180,9 @@ class Durable:
 
     def _count(self, entry: Entry, how: How) -> None:
         counts = self._desk.counts
-        if how in _OLD:
+        if how is How.FORGOTTEN:
+            counts.unknown += 1
+        elif how in _KNOWN:
             counts.repeated += 1
         elif entry.sort == Sort.BILLING:
             counts.late += how is How.LATE
@@ -156,6 +193,8 @@ class Durable:
 
     def _apply(self, entry: Entry) -> None:
         """Let the book follow a notice that is on disk."""
+        if entry.person_ix >= len(self._desk.book.persons):  # another worker has a newer audience
+            self._desk.book = ensure_people(self._desk.book, entry.person_ix + 1)
         if entry.sort == Sort.CONVERSION:
             self._desk.book_conversion(entry.what_ix, entry.person_ix, entry.nanos, entry.heard_s)
             return
@@ -173,31 +212,19 @@ class Durable:
         elif entry.sort in (Sort.LOSS, Sort.BILLING):
             self._desk.give_up(entry.id)
 
-    def _committed(self) -> NDArray[np.int64]:
-        campaigns = self._desk.book.campaigns
-        committed: NDArray[np.int64] = campaigns["spent_nanos"] + campaigns["reserved_nanos"]
-        return committed
-
     def _wanted(self) -> NDArray[np.int64]:
         """int64[C]: what the worker would like to have free to commit."""
-        book = self._desk.book
-        left = np.maximum(self._totals - book.campaigns["spent_nanos"], 0)
-        share = left // self._workers
-        dearest = book.prices[:, :, BID_PRICE].max(axis=1) * np.maximum(book.campaigns["multiplier"], 1.0)
-        unlisted = (book.campaigns["signal_ix"] >= 0) | (book.campaigns["strategy"] != 0)  # their bids are on no list
-        bids = np.where(unlisted, share, (LEASE_BIDS * dearest).astype(np.int64))
-        committed = self._committed()
-        used = 2 * (committed - self._used_nanos) if len(committed) == len(self._used_nanos) else 0 * committed
-        self._used_nanos = committed
-        wanted: NDArray[np.int64] = np.minimum(np.maximum(np.maximum(share // LEASE_PART, bids), used), left)
-        return wanted
+        now, before = committed(self._desk.book), self._used_nanos
+        self._used_nanos = now
+        used = now - before if len(now) == len(before) else 0 * now
+        return wanted(self._desk.book, self._totals, self._workers, used)
 
     def _shift(self) -> tuple[dict[int, int], dict[int, int]]:
         """What to ask for and what to give back, by position; the second is no longer used from here on."""
         campaigns = self._desk.book.campaigns
-        wanted, free = self._wanted(), campaigns["total_nanos"] - self._committed()
-        asks = {int(ix): int(wanted[ix] - free[ix]) for ix in np.flatnonzero(2 * free < wanted)}
-        returns = {int(ix): int(free[ix] - wanted[ix]) for ix in np.flatnonzero(free > 2 * wanted)}
+        wish, free = self._wanted(), campaigns["total_nanos"] - committed(self._desk.book)
+        asks = {int(ix): int(wish[ix] - free[ix]) for ix in np.flatnonzero(2 * free < wish)}
+        returns = {int(ix): int(free[ix] - wish[ix]) for ix in np.flatnonzero(free > 2 * wish)}
         for ix, nanos in returns.items():
             campaigns["total_nanos"][ix] -= nanos
         return asks, returns
@@ -208,17 +235,17 @@ class Durable:
 
         stats = self._stats()
 
-        def job(session: Session) -> tuple[dict[int, int], frozenset[str], int]:
+        def job(session: Session) -> tuple[dict[int, int], frozenset[str], int, bool]:
             session.free_held()
             for ix, nanos in returns.items():
                 session.give_back(numbers[ix], nanos)
             if stats:
                 session.set_stats(stats)
             granted = {ix: session.grant(numbers[ix], nanos) for ix, nanos in asks.items()}
-            return granted, session.paused(), session.counted("reloads")
+            return granted, session.paused(), session.counted("reloads"), self._compaction.job(session)
 
-        def done(result: tuple[dict[int, int], frozenset[str], int]) -> None:
-            granted, paused, reloads = result
+        def done(result: tuple[dict[int, int], frozenset[str], int, bool]) -> None:
+            granted, paused, reloads, self._compaction.turn = result
             for ix, nanos in granted.items():
                 self._desk.book.campaigns["total_nanos"][ix] += nanos
             finished(None)
@@ -259,6 +286,7 @@ class Durable:
             "bidlab_commits_total": self._writer.commits,
             "bidlab_write_failures_total": self.failures,
             "bidlab_waiting_notices": self._writer.waiting(),
+            "bidlab_compactions_total": self._compaction.made,
         }
 
     def other_workers(self) -> dict[str, list[Sample]]:
@@ -311,12 +339,22 @@ class Durable:
             self._submit_sync(finished)
         self._handle = asyncio.get_running_loop().call_later(SYNC_EVERY_S, self._sync)
 
-    def _on_commit(self, committed: Committed) -> None:
-        for entry in committed.others:
+    def _on_commit(self, news: Committed) -> None:
+        if self._compaction.copying:
+            self._held_back.append(news)
+            return
+        for entry in news.others:
             self._apply(entry)
-        for done, result in committed.done:
+        for done, result in news.done:
             done(result)
-        self._desk.horizon_s = committed.now_s
+        self._desk.horizon_s = news.now_s
+        self._compaction.look(news.last, self._plans, self._numbers, news.now_s, self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Book what was held back while the book was copied."""
+        held_back, self._held_back = self._held_back, []
+        for news in held_back:
+            self._on_commit(news)
 
     async def start(self) -> None:
         """Begin to write, with a first lease for every campaign; raises `ServeError` when it cannot be written."""
@@ -335,6 +373,7 @@ class Durable:
         """Write down what is waiting and give the lease back, or let it be held while bids are in flight."""
         if self._handle is not None:
             self._handle.cancel()
+        await self._compaction.stop()
         idle = self._desk.in_flight() == 0
         self._writer.submit(lambda session: session.hold([self.worker], idle=idle), lambda _: None, self._failed)
         await self._writer.stop()
@@ -345,33 +384,8 @@ class Durable:
         """The desk's tick; pacing is to see budgets, not leases, and is written down."""
         campaigns = self._desk.book.campaigns
         ceilings = campaigns["total_nanos"].copy()
-        campaigns["total_nanos"] = self._paced_totals()
+        campaigns["total_nanos"] = paced_totals(campaigns, self._totals, self._workers)
         self._desk.tick()
         campaigns["total_nanos"] = ceilings
-        self._writer.submit(self._write_pacing(), lambda _: None, self._failed)
-
-    def _paced_totals(self) -> NDArray[np.int64]:
-        """int64[C]: budgets as pacing is to see them. By mu it steers what the worker's own auctions spend, so it sees
-        the worker's share of what is left; by PID what all spend."""
-        campaigns = self._desk.book.campaigns
-        spent, by_mu = campaigns["spent_nanos"], np.isin(campaigns["pace"], (PACE_ADAPTIVE, PACE_MULTIPLICATIVE))
-        share: NDArray[np.int64] = np.where(by_mu, spent + (self._totals - spent) // self._workers, self._totals)
-        return share
-
-    def _write_pacing(self) -> Callable[[Session], None]:
-        """A job that writes down where pacing stands."""
-        campaigns = self._desk.book.campaigns
-        told = [
-            (msgspec.json.encode([self._pacings[c], [float(campaigns[name][c]) for name in PACED]]), self._numbers[c])
-            for c in np.flatnonzero(campaigns["pace"] >= PACE_ADAPTIVE).tolist()
-        ]
-        return lambda session: session.set_pacing(told)
-
-    def _recover_pacing(self) -> None:
-        """Go on pacing where the last worker that wrote it down stood, campaigns with another pacing now excepted."""
-        campaigns, known = self._desk.book.campaigns, self._store.pacing()
-        for campaign_ix, number in enumerate(self._numbers):
-            pacing, values = msgspec.json.decode(known.get(number, b'["",[]]'))
-            if pacing == self._pacings[campaign_ix]:
-                for name, value in zip(PACED, values, strict=True):
-                    campaigns[name][campaign_ix] = value
+        told = written(campaigns, self._pacings, self._numbers)
+        self._writer.submit(lambda session: session.set_pacing(told), lambda _: None, self._failed)

@@ -28,9 +28,11 @@ class How(IntEnum):
     REFUSED = 3
     """A billing nobody can pay for."""
     REPEATED = 4
-    """Heard before; never on disk, nor is the next."""
+    """Heard before; never on disk, nor are the next two."""
     DISPUTED = 5
     """Heard and refused before."""
+    FORGOTTEN = 6
+    """Too old to tell whether it was heard before."""
 
 
 class Entry(Struct, gc=False):
@@ -47,5 +49,6 @@ class Entry(Struct, gc=False):
     nanos: int
     day_ix: int
     made_s: float
+    """When the bid was made; of a conversion, the Unix time its URL expires at (0: not known)."""
     how: int = How.NOTED
     heard_s: float = 0.0

@@ -3,6 +3,7 @@
 | file | holds |
 |---|---|
 | `accounts.sqlite` | money and notices, see `bidder.server.store` |
+| `book-….image` | what older notices have come to, see `bidder.server.images` |
 | `notice.key` | what notice URLs are signed with |
 | `conversion.key` | what advertisers sign conversions with |
 | `lock` | held by whoever serves |
@@ -24,6 +25,7 @@ from pathlib import Path
 from bidder.core.codes import DAY_S
 from bidder.errors import ServeError
 from bidder.plan import CampaignPlan, Directory
+from bidder.server.images import remove_others
 from bidder.server.store import FORMAT, Store, budgets_of
 
 
@@ -66,7 +68,7 @@ class State:
         store = self.open(lambda: 0.0)
         try:
             meta = store.meta()
-            if meta.get("format", str(FORMAT)) != str(FORMAT):
+            if meta.get("format", str(FORMAT)) not in ("1", str(FORMAT)):
                 raise ServeError(f"--state {self._path}: is of another version of bidlab; choose another folder")
             if meta.get("market", market) != market:
                 raise ServeError(
@@ -77,23 +79,26 @@ class State:
                 began_s = float(meta.get("began_s", time.time()))
                 for name, value in (("format", str(FORMAT)), ("market", market), ("began_s", repr(began_s))):
                     session.set_meta(name, value)
-                ((last_s,),) = session.execute("SELECT coalesce(max(heard_s), 0) FROM notices")
+                last = session.execute("SELECT heard_s FROM notices ORDER BY seq DESC LIMIT 1")
+            remove_others(self._path, meta.get("image", ""))
         finally:
             store.close()
         # A wall clock that was set back must not make what has been heard lie in the future.
-        return max(time.time() - began_s, float(last_s)) - time.monotonic()
+        return max(time.time() - began_s, *(float(last_s) for (last_s,) in last), 0.0) - time.monotonic()
 
     def close(self) -> None:
         """Leave the folder to others."""
         os.close(self._lock)
 
-    def begin(self, plans: Sequence[CampaignPlan]) -> None:
-        """Take *plans* in and hold what processes before this one held."""
+    def begin(self, plans: Sequence[CampaignPlan], numbering: str = "") -> bool:
+        """Take *plans* in and hold what processes before this one held. *numbering* names which person is in which
+        row; returns whether it is another one than before, so that nobody knows who has seen what."""
         store = self.open()
         try:
             with store.session() as session:
                 session.hold()
                 session.set_budgets(budgets_of(plans))
+                return session.number_people(numbering)
         finally:
             store.close()
 
@@ -124,9 +129,9 @@ class State:
             store.close()
 
 
-def market_of(directory: Directory, people_count: int, start: tuple[int, int]) -> str:
-    """Name of everything the numbers in a notice refer to, campaigns aside."""
-    told = [directory.slots, directory.products, people_count, start]
+def market_of(directory: Directory, people: int | str, start: tuple[int, int]) -> str:
+    """Name of everything the numbers in a notice refer to, campaigns aside; *people*: how many, or whose."""
+    told = [directory.slots, directory.products, people, start]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ is what one worker may still commit; its bids in flight are within it.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,8 @@ from bidder.core.codes import NO_DAILY_LIMIT
 from bidder.plan import CampaignPlan
 from bidder.server.entries import Entry, How, Sort
 
-FORMAT = 1
-"""Of the file; another one is refused."""
+FORMAT = 2
+"""Of the file. The one before had every notice and no image: it is taken over; others are refused."""
 BUSY_S = 30.0
 """How long to wait for the write lock, which others hold for milliseconds."""
 _SCHEMA = """
@@ -35,16 +36,26 @@ CREATE TABLE IF NOT EXISTS workers (
     no INTEGER PRIMARY KEY AUTOINCREMENT, free_s REAL, stats TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS leases (
     worker INTEGER, campaign INTEGER, nanos INTEGER NOT NULL, PRIMARY KEY (campaign, worker)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS covered (campaign INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS notices (
     seq INTEGER PRIMARY KEY, sort INTEGER NOT NULL, id TEXT NOT NULL, owner INTEGER NOT NULL,
     receiver INTEGER NOT NULL, campaign INTEGER NOT NULL, person INTEGER NOT NULL, what INTEGER NOT NULL,
     nanos INTEGER NOT NULL, day_ix INTEGER NOT NULL, made_s REAL NOT NULL, how INTEGER NOT NULL, heard_s REAL NOT NULL,
     UNIQUE (id, sort));
 """
+DROPPED, BIDS_UNTIL_S, CONVERSIONS_UNTIL_UNIX_S = "dropped", "bids_until_s", "conversions_until_unix_s"
+"""In `meta`: the highest number of a notice that was dropped; bids made before, and conversions that had expired by,
+these moments may have lost their notices."""
+STRANGERS_UNTIL_S = "strangers_until_s"
+"""In `meta`: people were numbered anew then; whom earlier notices are about is not known any more."""
 _INSERT = """INSERT OR IGNORE INTO notices
 (sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s, receiver)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _READ = "SELECT sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s FROM notices"
+
+
+class Behind(Exception):
+    """Notices this worker has not heard of are gone from the disk: it was away for more than an hour."""
 
 
 class Store:
@@ -53,6 +64,7 @@ class Store:
     def __init__(
         self, path: Path, *, clock: Callable[[], float], day_ix: Callable[[float], int], hold_s: float
     ) -> None:
+        self.folder = path.parent
         self._clock, self._day_ix, self._hold_s = clock, day_ix, hold_s
         self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -80,6 +92,19 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def view(self) -> Iterator[None]:
+        """All that is read within is as of one moment, whatever others write."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    def covered(self) -> dict[int, int]:
+        """Number of the last notice the image holds, by campaign number; 0 stands for conversions."""
+        return dict(self._db.execute("SELECT campaign, seq FROM covered"))
 
     def notices(self, after: int = 0) -> Iterator[tuple[int, Entry]]:
         """Every notice on disk after number *after*, in order, with its number."""
@@ -138,6 +163,7 @@ class Session:
         self._today_ix = day_ix(now_s)
         self._accounts: dict[int, _Account] = {}
         self._lives: bool | None = None
+        self._meta: dict[str, float] = {}
 
     def write_back(self) -> None:
         """Write what the accounts have come to, and look at the disk again for what follows."""
@@ -149,10 +175,12 @@ class Session:
                 self._db.executemany("INSERT OR REPLACE INTO days VALUES (?, ?, ?)", days)
 
     def heard_by_others(self, after: int) -> tuple[int, list[Entry]]:
-        """Number of the last notice, and those after number *after* that other workers took in."""
-        (last,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM notices").fetchone()
+        """Number of the last notice, and those after number *after* that other workers took in; raises `Behind`."""
+        last = self.last_seq()
         if last <= after:
             return last, []
+        if after < self.measured(DROPPED):
+            raise Behind(f"notices after {after} are dropped already")
         rows = self._db.execute(f"{_READ} WHERE seq > ? AND receiver <> ? ORDER BY seq", (after, self._worker))
         return last, [Entry(*row) for row in rows]
 
@@ -163,6 +191,8 @@ class Session:
     def hear(self, entry: Entry) -> How:
         """Take in a notice, once. A billing is paid for by the lease of the bid's maker, or by what nobody holds."""
         entry.heard_s = self.now_s
+        if self._may_be_dropped(entry) and not self._has(entry.id, entry.sort):
+            return How.FORGOTTEN
         if entry.sort == Sort.BILLING:
             before = self._db.execute("SELECT how FROM notices WHERE id = ? AND sort = ?", (entry.id, entry.sort))
             for (how,) in before:
@@ -176,6 +206,12 @@ class Session:
             ),
         )
         return How(entry.how) if done.rowcount else How.REPEATED
+
+    def _may_be_dropped(self, entry: Entry) -> bool:
+        """Whether a notice like this may have been heard and dropped: then nobody knows whether it repeats one."""
+        if entry.sort == Sort.CONVERSION:
+            return 0.0 < entry.made_s <= self.measured(CONVERSIONS_UNTIL_UNIX_S)
+        return entry.made_s < self.measured(BIDS_UNTIL_S)
 
     def _charge(self, entry: Entry) -> How:
         account = self._account(entry.campaign_no)
@@ -298,13 +334,32 @@ class Session:
 
     def set_meta(self, name: str, value: str) -> None:
         """Write down what the folder says of itself."""
+        self._meta.pop(name, None)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def number_people(self, numbering: str) -> bool:
+        """From now on people are numbered like this; if that is another numbering, nobody knows whom notices so far
+        are about. Returns whether it is."""
+        before = self._db.execute("SELECT value FROM meta WHERE name = 'numbering'").fetchone()
+        self.set_meta("numbering", numbering)
+        if before is None or before[0] == numbering:
+            return False
+        self.set_meta(STRANGERS_UNTIL_S, repr(self.now_s))
+        self._db.execute("UPDATE notices SET person = -1 WHERE person >= 0")
+        return True
 
     def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Any other statement."""
         return self._db.execute(statement, values).fetchall()
 
-    def _has(self, id_: str, sort: Sort) -> bool:
+    def measured(self, name: str) -> float:
+        """A number among what the folder says of itself; minus infinity: it says nothing."""
+        if name not in self._meta:
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+            self._meta[name] = -math.inf if row is None else float(row[0])
+        return self._meta[name]
+
+    def _has(self, id_: str, sort: int) -> bool:
         found = self._db.execute("SELECT 1 FROM notices WHERE id = ? AND sort = ?", (id_, int(sort)))
         return found.fetchone() is not None
 

@@ -6,14 +6,18 @@ What comes after the commit runs on the event loop, in the order of the commits.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import queue
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from bidder.server.entries import Entry
-from bidder.server.store import Session, Store
+from bidder.server.store import Behind, Session, Store
 
+_log = logging.getLogger("bidlab.accounts")
 MOST_AT_ONCE = 4096
 """Jobs in a transaction: more would let the first ones wait too long."""
 Job = Callable[[Session], Any]
@@ -21,10 +25,14 @@ Job = Callable[[Session], Any]
 
 
 class Committed:
-    """A transaction that is on the disk: what other workers had heard before it, and what each job returned."""
+    """A transaction that is on the disk: what other workers had heard before it, and what each job returned.
 
-    def __init__(self, now_s: float, others: list[Entry], done: list[tuple[Callable[[Any], None], Any]]) -> None:
-        self.now_s, self.others, self.done = now_s, others, done
+    `last` is the number of the last notice: who has booked these has booked all up to it."""
+
+    def __init__(
+        self, now_s: float, last: int, others: list[Entry], done: list[tuple[Callable[[Any], None], Any]]
+    ) -> None:
+        self.now_s, self.last, self.others, self.done = now_s, last, others, done
 
 
 class Writer:
@@ -37,6 +45,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_commit: Callable[[Committed], None] = lambda committed: None
+        self.die: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGKILL)
+        """What to do when what others heard is no longer on the disk: whoever begins anew finds it in the image."""
         self.commits = 0
         """Transactions so far."""
 
@@ -77,13 +87,16 @@ class Writer:
                 _, others = session.heard_by_others(self._last)
                 results = [(done, job(session)) for job, done, _ in work]
                 last = session.last_seq()
+        except Behind as error:
+            _log.critical("behind", extra={"data": {"error": str(error)}})
+            self.die()
         except Exception as error:
             # Nothing of it is on the disk: whoever waits is told, and may ask again.
             self._tell([(failed, error) for _, _, failed in work])
             return
         self._last = last
         self.commits += 1
-        self._loop.call_soon_threadsafe(self._on_commit, Committed(session.now_s, others, results))
+        self._loop.call_soon_threadsafe(self._on_commit, Committed(session.now_s, last, others, results))
 
     def _tell(self, calls: list[tuple[Callable[[Exception], None], Exception]]) -> None:
         assert self._loop is not None

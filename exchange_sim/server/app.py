@@ -131,7 +131,7 @@ class ExchangeService:
             raise Refusal(400, f"cur: this exchange sells in {self.rules.currency} only")
         plain = _PLAIN.decode(body)
         page = http.headers.get("Referer") or http.headers.get("Origin")
-        wanted = fill(plain, Caller(http.remote or "", http.headers.get("User-Agent"), page), self.rules)
+        wanted = fill(plain, Caller(http.remote or "", http.headers.get("User-Agent"), page), self.rules, time.time())
         self.auctions += 1
         return await self.auctioneer.run(plain, wanted, came_s)
 

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from exchange_sim.server.rules import Rules
+from exchange_sim.server.rules import Rules, Seller
 from openrtb.money import NANOS_PER_CPM, nanos_to_cpm
 
 
@@ -27,7 +27,15 @@ class Wanted(NamedTuple):
     params: Mapping[str, Any] | None
 
 
-def fill(request: dict[str, Any], caller: Caller, rules: Rules) -> dict[str, Wanted]:
+class _Asked(NamedTuple):
+    """What floor rules ask of a request."""
+
+    publisher: str | None
+    places: frozenset[str]
+    hour: int
+
+
+def fill(request: dict[str, Any], caller: Caller, rules: Rules, now_unix_s: float) -> dict[str, Wanted]:
     """Make *request* whole in place; returns what the page wants of bidders, by impression id.
 
     Expects a request that has been decoded before, so that every known field has its type.
@@ -39,39 +47,69 @@ def fill(request: dict[str, Any], caller: Caller, rules: Rules) -> dict[str, Wan
     site = request.get("site")
     if site is not None and caller.page and not site.get("page"):
         site["page"] = caller.page
-    for key, blocked in (("badv", rules.blocked_advertisers), ("bcat", rules.blocked_categories)):
+    asked = _asked(request, now_unix_s)
+    seller = rules.sellers.get(asked.publisher or "", Seller())
+    for key, blocked in (
+        ("badv", rules.blocked_advertisers + seller.blocked_advertisers),
+        ("bcat", rules.blocked_categories + seller.blocked_categories),
+    ):
         if blocked:
             request[key] = list(dict.fromkeys([*(request.get(key) or []), *blocked]))
     _drop_ours(request)
-    return {imp["id"]: _impression(imp, rules) for imp in request["imp"]}
+    return {imp["id"]: _impression(imp, rules, asked) for imp in request["imp"]}
 
 
-def _impression(imp: dict[str, Any], rules: Rules) -> Wanted:
+def _asked(request: dict[str, Any], now_unix_s: float) -> _Asked:
+    place: dict[str, Any] = next((request[kind] for kind in ("site", "app", "dooh") if request.get(kind)), {})
+    geo = (request.get("device") or {}).get("geo") or {}
+    named = (geo.get(name) for name in ("country", "region", "city"))
+    # The Unix epoch began on a Thursday.
+    hour = (int(now_unix_s // 3600.0) + 3 * 24) % (7 * 24)
+    return _Asked((place.get("publisher") or {}).get("id"), frozenset(name for name in named if name), hour)
+
+
+def _impression(imp: dict[str, Any], rules: Rules, asked: _Asked) -> Wanted:
     ext = imp.get("ext") if isinstance(imp.get("ext"), dict) else {}
     assert ext is not None
     prebid = ext.pop("prebid", None)
     prebid = prebid if isinstance(prebid, dict) else {}
     data = ext.get("data") if isinstance(ext.get("data"), dict) else {}
-    names = (imp.get("tagid"), ext.get("gpid"), (data or {}).get("pbadslot"), prebid.get("adunitcode"), imp["id"])
+    told = (imp.get("tagid"), ext.get("gpid"), (data or {}).get("pbadslot"), prebid.get("adunitcode"), imp["id"])
+    names = [name for name in told if isinstance(name, str)]
     for name in names:
-        if isinstance(name, str) and name in rules.placements:
+        if name in rules.placements:
             _merge(imp, rules.placements[name])
             break
     if not ext:
         imp.pop("ext", None)
-    _floor(imp, rules)
+    _floor(imp, rules.currency, _least_nanos(imp, frozenset(names), rules, asked))
     wanted = prebid.get("bidder")
     return Wanted(wanted if isinstance(wanted, dict) else None)
 
 
-def _floor(imp: dict[str, Any], rules: Rules) -> None:
+def _least_nanos(imp: dict[str, Any], names: frozenset[str], rules: Rules, asked: _Asked) -> int:
+    """The exchange's own floor: that of the first rule that fits."""
+    formats = frozenset(kind for kind in ("banner", "video", "native", "audio") if imp.get(kind) is not None)
+    for rule in rules.floor_rules:
+        if (
+            (rule.publishers is None or asked.publisher in rule.publishers)
+            and (rule.placements is None or not names.isdisjoint(rule.placements))
+            and (rule.formats is None or frozenset() < formats <= rule.formats)
+            and (rule.places is None or not asked.places.isdisjoint(rule.places))
+            and (rule.hours is None or asked.hour in rule.hours)
+        ):
+            return rule.floor_nanos
+    return rules.floor_nanos
+
+
+def _floor(imp: dict[str, Any], currency: str, least_nanos: int) -> None:
     """The exchange's own floor where the seller's is lower; one in another currency is left to the check."""
     if not imp.get("bidfloor"):
-        imp["bidfloorcur"] = rules.currency
-    if imp.get("bidfloorcur", "USD") == rules.currency:
+        imp["bidfloorcur"] = currency
+    if imp.get("bidfloorcur", "USD") == currency:
         floor = float(imp.get("bidfloor") or 0.0)
-        if floor * NANOS_PER_CPM < rules.floor_nanos:
-            floor = nanos_to_cpm(rules.floor_nanos)
+        if floor * NANOS_PER_CPM < least_nanos:
+            floor = nanos_to_cpm(least_nanos)
         imp["bidfloor"] = floor
 
 

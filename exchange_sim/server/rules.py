@@ -22,6 +22,31 @@ class BidderAddress:
 
 
 @dataclass(frozen=True)
+class FloorRule:
+    """A floor for some impressions; what is None does not matter."""
+
+    floor_nanos: int
+    publishers: frozenset[str] | None = None
+    """Ids."""
+    placements: frozenset[str] | None = None
+    """Names as in `Rules.placements`."""
+    formats: frozenset[str] | None = None
+    """Of banner, video, native and audio: an impression that could also be sold as something else is another."""
+    places: frozenset[str] | None = None
+    """Countries, regions or cities as `device.geo` has them."""
+    hours: frozenset[int] | None = None
+    """Of the week, Monday 00:00 UTC = 0."""
+
+
+@dataclass(frozen=True)
+class Seller:
+    """What one publisher does not want to show."""
+
+    blocked_advertisers: tuple[str, ...] = ()
+    blocked_categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Rules:
     """The rules of every auction here."""
 
@@ -33,6 +58,10 @@ class Rules:
     """What a second-price winner pays above the second bid."""
     floor_nanos: int = 0
     """Lowest price of an impression whose request has a lower floor or none."""
+    floor_rules: tuple[FloorRule, ...] = ()
+    """The first that fits stands in for `floor_nanos`."""
+    sellers: Mapping[str, Seller] = field(default_factory=dict)
+    """By publisher id."""
     tmax_s: float = 0.3
     """Time to answer of requests that say none, and the longest a page may ask for."""
     network_s: float = 0.01

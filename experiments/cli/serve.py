@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,9 @@ from experiments.errors import BidlabError, RunError
 from openrtb.money import nanos_to_units
 
 if TYPE_CHECKING:
+    from bidder.desk import Desk
     from bidder.plan import CampaignPlan, Directory
+    from bidder.server.accounts import Accounts
     from bidder.server.app import Service
     from bidder.server.capture import Capture
     from bidder.server.serve import WallClock
@@ -40,6 +43,12 @@ def serve(
     vendor_id: Annotated[int | None, typer.Option(min=1, help="Our number in the global vendor list.")] = None,
     drain_s: Annotated[float, typer.Option(help="How long to wait for notices at the end (s).")] = 5.0,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps money and notices across restarts.")] = None,
+    compact_after: Annotated[
+        int, typer.Option(min=0, help="Notices after which the state is compacted; 0: never. Only with --state.")
+    ] = 250_000,
+    keep_notices_s: Annotated[
+        float, typer.Option(min=1.0, max=3600.0, help="How long after its bid a notice is taken (s); with --state.")
+    ] = 3600.0,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port; needs --state.")] = 1,
     shed_ms: Annotated[
         float, typer.Option(help="Turn requests away while the event loop is later than this (ms).")
@@ -49,9 +58,11 @@ def serve(
     ] = None,
     log_level: Annotated[str, typer.Option(help="Log from here on: debug, info, warning or error.")] = "warning",
     audience: Annotated[
-        Path | None, typer.Option(help="An audience's folder: bid on its active people. Not with --state or --capture.")
+        Path | None, typer.Option(help="An audience's folder: bid on its active people. Not with --capture.")
     ] = None,
-    capture: Annotated[Path | None, typer.Option(help="Write down every call and decision; not with --state.")] = None,
+    capture: Annotated[
+        Path | None, typer.Option(help="Write down every call and decision; one worker, no --admin-token-file.")
+    ] = None,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
     from bidder.errors import BidderError
@@ -67,16 +78,17 @@ def serve(
     if log_level not in LEVELS:
         raise RunError(f"--log-level {log_level}: must be one of {', '.join(LEVELS)}")
     token = "" if admin_token_file is None else _token(admin_token_file)
-    if capture is not None and (state is not None or token):
+    if capture is not None and (workers > 1 or token):
         raise RunError(
-            f"--capture {capture}: a capture begins with fresh books and keeps its campaigns; leave out --state and "
+            f"--capture {capture}: a capture is of one worker and keeps its campaigns; leave out --workers and "
             "--admin-token-file"
         )
-    if audience is not None and (state is not None or capture is not None):
-        raise RunError(f"--audience {audience}: not with --state or --capture, whose people stay the same")
+    if audience is not None and capture is not None:
+        raise RunError(f"--audience {audience}: not with --capture, whose people stay the same")
     options = Options(
         *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
         *(shed_ms / 1000.0, token, log_level, vendor_id, capture, audience),
+        *(compact_after, keep_notices_s),
     )
     log_to_stderr(log_level)
     try:
@@ -103,6 +115,8 @@ class Options:
     vendor_id: int | None = None
     capture: Path | None = None
     audience: Path | None = None
+    compact_after: int = 250_000
+    keep_notices_s: float = 3600.0
 
 
 def _token(path: Path) -> str:
@@ -132,7 +146,7 @@ def _serve(folder: Path | None, options: Options) -> str:
     if options.workers > 1:
         assert state is not None
         return _serve_together(setting, state, options, say)
-    record = None if options.capture is None else _capture(setting, options.capture, options.vendor_id)
+    record = None if options.capture is None else _capture(setting, options, fresh=state is None)
     service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker(), record)
     try:
         _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
@@ -209,22 +223,40 @@ def _run(service: Service, clock: WallClock, setting: Setting, options: Options,
 
 def _state(setting: Setting, folder: Path) -> State:
     """The state folder, with what earlier processes left and today's budgets."""
+    from bidder.server.people import MappedAudience
     from bidder.server.state import State, market_of
     from experiments.compile_market import start_offsets
 
-    start = start_offsets(setting.scenario)
-    market = market_of(setting.directory, setting.world.people_count, start)
+    start, numbering = start_offsets(setting.scenario), ""
+    people: int | str = setting.world.people_count
+    if isinstance(setting.audience, MappedAudience):
+        people, numbering = "audience", setting.audience.active.numbering
+    market = market_of(setting.directory, people, start)
     state = State(folder, market, start_of_day_s=start[1], hold_s=setting.scenario.wire.reservation_s)
-    state.begin(setting.plans)
+    if state.begin(setting.plans, numbering):
+        getLogger("bidlab.serve").warning("people numbered anew", extra={"data": {"audience": numbering}})
     return state
 
 
-def _capture(setting: Setting, path: Path, vendor_id: int | None) -> Capture:
-    """The file everything is written down in."""
-    from bidder.server.capture import Capture, Header
+def _capture(setting: Setting, options: Options, *, fresh: bool) -> Capture:
+    """The file everything is written down in; where books are not *fresh*, from when they have been read."""
+    from bidder.server.capture import Capture
+    from bidder.server.captured import Header
     from experiments.scenario.loader import dump_yaml
 
-    return Capture(path, Header(dump_yaml(setting.scenario), vendor_id))
+    assert options.capture is not None
+    return Capture(options.capture, Header(dump_yaml(setting.scenario), options.vendor_id) if fresh else None)
+
+
+def _begin_capture(capture: Capture, desk: Desk, setting: Setting, accounts: Accounts, options: Options) -> None:
+    """Write down what the book has come to, and go on from what was written."""
+    from bidder.server.capture import begin_with, start_of
+    from bidder.server.captured import Header
+    from experiments.scenario.loader import dump_yaml
+
+    start = start_of(desk, setting.plans, accounts.paused(), f"{accounts.worker}-")
+    begin_with(desk, setting.new_book(), setting.plans, start)
+    capture.begin(Header(dump_yaml(setting.scenario), options.vendor_id, start=start))
 
 
 def make_service(
@@ -257,7 +289,17 @@ def make_service(
         skips_duplicates=scenario.duplicates == "skip",
     )
     keys = () if state is None else (state.notice_key, state.conversion_key)
-    durable = None if state is None else Durable(desk, setting.plans, state.open(), worker, options.workers)
+    durable = (
+        None
+        if state is None
+        else Durable(
+            *(desk, setting.plans, state.open(), worker, options.workers),
+            compact_after=options.compact_after,
+            keep_s=options.keep_notices_s,
+        )
+    )
+    if capture is not None and durable is not None:
+        _begin_capture(capture, desk, setting, durable, options)
     service = Service(
         desk,
         Signer(time.time, *keys),

@@ -13,7 +13,7 @@ from experiments.errors import RunError
 
 if TYPE_CHECKING:
     from bidder.desk import Desk
-    from bidder.server.capture import Header
+    from bidder.server.captured import Header
 
 
 def verify(file: Annotated[Path, typer.Argument(help="What `bidlab bidder serve --capture` has written.")]) -> None:
@@ -32,11 +32,12 @@ def verify(file: Annotated[Path, typer.Argument(help="What `bidlab bidder serve 
 def fresh_desk(header: Header, clock: Callable[[], float]) -> Desk:
     """The desk a capture began with."""
     from bidder.desk import Desk
+    from bidder.server.capture import begin_with
     from experiments.scenario.loader import load_text
     from experiments.setting import make_ready
 
     setting = make_ready(load_text(header.scenario_yaml, "the captured scenario"))
-    return Desk(
+    desk = Desk(
         setting.new_book(),
         setting.plans,
         setting.directory,
@@ -45,5 +46,9 @@ def fresh_desk(header: Header, clock: Callable[[], float]) -> Desk:
         reservation_s=setting.scenario.wire.reservation_s,
         currency=setting.scenario.currency,
         vendor_id=header.vendor_id,
+        bid_prefix="" if header.start is None else header.start.bid_prefix,
         skips_duplicates=setting.scenario.duplicates == "skip",
     )
+    if header.start is not None:
+        begin_with(desk, desk.book, setting.plans, header.start)
+    return desk

@@ -5,18 +5,19 @@ Every mistake is told at once, each with its line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import Field, ValidationError
 
-from exchange_sim.server.rules import BidderAddress, Rules
+from exchange_sim.server.rules import BidderAddress, FloorRule, Rules, Seller
 from experiments.errors import RunError
 from experiments.scenario.document import Document, NotYaml, parse
 from experiments.scenario.parts import Cpm, Name, Part
 from experiments.scenario.problems import Path, dotted, suggestion
+from experiments.scenario.selling import Hour
 from openrtb.codes import AuctionType
 from openrtb.decode import decode_request
 from openrtb.errors import InvalidMessage
@@ -34,6 +35,43 @@ class Bidder(Part):
     """Send it packed requests."""
 
 
+class Floor(Part):
+    """A floor for some impressions; the first rule that fits decides."""
+
+    floor: Cpm
+    """Lowest price (CPM)."""
+    publishers: list[str] | None = None
+    """Only these publishers, by id."""
+    placements: list[str] | None = None
+    """Only these placements, by any of the names they go by."""
+    formats: list[Literal["banner", "video", "native", "audio"]] | None = None
+    """Only impressions that can be sold as nothing else."""
+    places: list[str] | None = None
+    """Only people in these countries, regions or cities, as `device.geo` has them."""
+    hours: list[Hour] | None = None
+    """Only in these hours of the week (Monday 00:00 UTC = 0)."""
+
+    def rule(self) -> FloorRule:
+        """The same as the service wants it."""
+        return FloorRule(
+            cpm_to_nanos(self.floor),
+            publishers=_some(self.publishers),
+            placements=_some(self.placements),
+            formats=_some(self.formats),
+            places=_some(self.places),
+            hours=None if self.hours is None else frozenset(self.hours),
+        )
+
+
+class Publisher(Part):
+    """What one publisher does not want to show."""
+
+    blocked_advertisers: list[str] = Field(default_factory=list)
+    """Domains added to `badv` of its requests."""
+    blocked_categories: list[str] = Field(default_factory=list)
+    """Categories added to `bcat` of its requests."""
+
+
 class ExchangeConfig(Part):
     """An exchange: its rules, whom it asks and what it knows of placements."""
 
@@ -45,6 +83,10 @@ class ExchangeConfig(Part):
     """What the winner of a second-price auction pays above the second bid (CPM)."""
     floor: Cpm = 0.0
     """Lowest price of any impression (CPM); a request's or placement's own floor counts where it is higher."""
+    floor_rules: list[Floor] = Field(default_factory=list)
+    """Floors that stand in for `floor` where they fit, first match first."""
+    publishers: dict[str, Publisher] = Field(default_factory=dict)
+    """What publishers do not want to show, by their id."""
     tmax_ms: Annotated[float, Field(ge=1, le=60_000)] = 300.0
     """Time to answer a page that names no `tmax`, and the longest one may ask for."""
     network_ms: Annotated[float, Field(ge=0, le=60_000)] = 10.0
@@ -72,6 +114,11 @@ class ExchangeConfig(Part):
             at=int(_AT[self.auction]),
             increment_nanos=cpm_to_nanos(self.increment),
             floor_nanos=cpm_to_nanos(self.floor),
+            floor_rules=tuple(floor.rule() for floor in self.floor_rules),
+            sellers={
+                name: Seller(tuple(body.blocked_advertisers), tuple(body.blocked_categories))
+                for name, body in self.publishers.items()
+            },
             tmax_s=self.tmax_ms / 1000.0,
             network_s=self.network_ms / 1000.0,
             deals_first=self.deals == "first",
@@ -81,6 +128,13 @@ class ExchangeConfig(Part):
             defaults=self.defaults,
             placements=self.placements,
         )
+
+
+_PARTS: dict[str, type[Part]] = {"bidders": Bidder, "floor_rules": Floor, "publishers": Publisher}
+
+
+def _some(names: Sequence[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
 
 
 def load_exchange(path: FilePath) -> ExchangeConfig:
@@ -112,7 +166,7 @@ def _mistakes(path: FilePath, document: Document, error: ValidationError) -> Ite
         place = tuple(part for part in details["loc"] if part != "[key]")
         rule = details["msg"][:1].lower() + details["msg"][1:]
         if details["type"] == "extra_forbidden":
-            known = Bidder.model_fields if len(place) > 1 else ExchangeConfig.model_fields
+            known = (_PARTS.get(str(place[0]), Bidder) if len(place) > 1 else ExchangeConfig).model_fields
             rule = f"unknown key; {suggestion(str(place[-1]), known, 'keys here')}"
         elif details["type"] == "missing":
             rule = "is missing; add it"

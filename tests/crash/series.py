@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -17,11 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from bidder.image import COUNTS
+from bidder.server.images import decoded
 from tests.crash.exchange import Books, Exchange
 
 RESERVATION_S = 5.0
+COMPACT_AFTER = 150
+"""Notices: an image every second or so, so that many kills come in the middle of one."""
+KEEP_S = 40.0
+"""Longer than the exchange waits with any notice, so that all it sends are still known; shorter than a series."""
 PEOPLE = 20_000
 SLOTS = [("morning-paper", "top", 0.5)]
 DAILY_EUR = {"awareness": 0.6}
@@ -51,6 +59,7 @@ class Service:
         }
         command = [sys.executable, "-m", "experiments.cli", "bidder", "serve", "learning", "--port", str(port)]
         command += ["--state", str(folder), *(f"--set={name}={value}" for name, value in settings.items())]
+        command += ["--compact-after", str(COMPACT_AFTER), "--keep-notices-s", str(KEEP_S)]
         if workers > 1:
             command += ["--workers", str(workers)]
         self.process = subprocess.Popen(
@@ -95,44 +104,85 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def disk(folder: Path, total_eur: dict[str, float]) -> tuple[dict[str, int], dict[str, int]]:
-    """Price of every booked bill by bid id, and nanos spent by campaign; raises `Broken` when the disk contradicts
-    itself or a budget."""
+@dataclass
+class Disk:
+    """What the accounts say: bills still listed, by bid id, and nanos spent by campaign."""
+
+    booked: dict[str, int]
+    spent: dict[str, int]
+    dropped: int
+    """Bills an image stands for: all there ever were, less those listed."""
+    dropped_nanos: int
+
+
+def disk(folder: Path, total_eur: dict[str, float]) -> Disk:
+    """What is on the disk; raises `Broken` when that contradicts itself or a budget."""
+    for _ in range(10):  # workers that live may replace the image just named
+        with contextlib.suppress(FileNotFoundError):
+            return _disk(folder, total_eur)
+    raise Broken("the image the accounts name is missing")
+
+
+def _disk(folder: Path, total_eur: dict[str, float]) -> Disk:
     db = sqlite3.connect(folder / "accounts.sqlite")
+    db.execute("BEGIN")
     booked = dict(db.execute("SELECT id, nanos FROM notices WHERE sort = 1 AND how IN (1, 2)"))
     spent = dict(db.execute("SELECT id, spent FROM campaigns"))
-    summed = dict(
+    name = dict(db.execute("SELECT name, value FROM meta")).get("image")
+    after = dict(
         db.execute(
-            "SELECT c.id, coalesce(sum(n.nanos), 0) FROM campaigns c "
-            "LEFT JOIN notices n ON n.campaign = c.no AND n.sort = 1 AND n.how IN (1, 2) GROUP BY c.id"
+            "SELECT c.id, coalesce(sum(n.nanos), 0) FROM campaigns c LEFT JOIN covered k ON k.campaign = c.no "
+            "LEFT JOIN notices n ON n.campaign = c.no AND n.sort = 1 AND n.how IN (1, 2) AND n.seq > coalesce(k.seq, 0)"
+            " GROUP BY c.id"
         )
     )
+    listed = list(
+        db.execute(
+            "SELECT n.nanos FROM notices n JOIN covered k ON k.campaign = n.campaign "
+            "WHERE n.sort = 1 AND n.how IN (1, 2) AND n.seq <= k.seq"
+        )
+    )
+    numbers = dict(db.execute("SELECT no, id FROM campaigns"))
     leased = dict(
         db.execute("SELECT c.id, sum(nanos) FROM campaigns c, leases l WHERE l.campaign = c.no GROUP BY c.id")
     )
     days = list(db.execute("SELECT c.id, d.spent FROM campaigns c, days d WHERE d.campaign = c.no"))
+    wins = held = 0
+    if name is not None:
+        image = decoded((folder / name).read_bytes())
+        for no, kept in image.campaigns.items():
+            told = dict(zip(COUNTS, kept.counts, strict=True))
+            after[numbers[no]] += told["spent_nanos"]
+            wins, held = wins + told["wins"], held + told["spent_nanos"]
     db.close()
-    if spent != summed:
-        raise Broken(f"spend {spent} is not the sum of the notices {summed}")
-    for name, nanos in spent.items():
-        if nanos + leased.get(name, 0) > total_eur[name] * 1e9:
-            raise Broken(f"{name}: {nanos} spent and {leased} held are more than its budget")
-    for name, nanos in days:
-        if nanos > DAILY_EUR.get(name, 1e9) * 1e9:
-            raise Broken(f"{name}: {nanos} spent on a day")
-    return booked, spent
+    if spent != after:
+        raise Broken(f"spend {spent} is not the image's and the later notices' {after}")
+    for campaign, nanos in spent.items():
+        if nanos + leased.get(campaign, 0) > total_eur[campaign] * 1e9:
+            raise Broken(f"{campaign}: {nanos} spent and {leased} held are more than its budget")
+    for campaign, nanos in days:
+        if nanos > DAILY_EUR.get(campaign, 1e9) * 1e9:
+            raise Broken(f"{campaign}: {nanos} spent on a day")
+    return Disk(booked, spent, wins - len(listed), held - sum(nanos for (nanos,) in listed))
 
 
-def compare(books: Books, booked: dict[str, int], *, settled: bool) -> None:
+def compare(books: Books, found: Disk, *, settled: bool) -> None:
     """What was acknowledged is on the disk, at its price; what is on the disk was sent; when all is settled, both are
-    the same."""
-    lost = {k: v for k, v in books.acknowledged.items() if booked.get(k) != v}
-    if lost:
-        raise Broken(f"acknowledged and not on the disk: {lost}")
-    invented = {k: v for k, v in booked.items() if books.sent.get(k) != v}
+    the same. Bills that are no longer listed are held against the exchange's books by number and sum."""
+    missing = {k: v for k, v in books.acknowledged.items() if k not in found.booked}
+    wrong = {k: v for k, v in books.acknowledged.items() if found.booked.get(k, v) != v}
+    # An unlisted bill may be one whose answer was lost; then it was sent, and is not acknowledged yet.
+    if wrong or len(missing) > found.dropped or sum(missing.values()) > found.dropped_nanos:
+        raise Broken(f"acknowledged and not on the disk: {wrong or missing}")
+    invented = {k: v for k, v in found.booked.items() if books.sent.get(k) != v}
     if invented:
         raise Broken(f"on the disk and never sent: {invented}")
-    if settled and booked != books.acknowledged:
+    unsure = {k: v for k, v in books.sent.items() if k not in books.acknowledged and k not in found.booked}
+    if found.dropped > len(missing) + len(unsure) or found.dropped_nanos > sum(missing.values()) + sum(unsure.values()):
+        raise Broken(f"{found} holds more than was ever sent")
+    if settled and (len(missing), sum(missing.values())) != (found.dropped, found.dropped_nanos):
+        raise Broken("on the disk and never acknowledged, though all is settled")
+    if settled and not set(found.booked) <= set(books.acknowledged):
         raise Broken("on the disk and never acknowledged, though all is settled")
     early = {k: s for k, s in books.disputed.items() if s < RESERVATION_S and k not in books.lost}
     if early:
@@ -148,15 +198,17 @@ def series(kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_work
     exchange = Exchange(port, seed, SLOTS, PEOPLE)
     total_eur = totals_eur(kills)
     began_s, unsure = time.monotonic(), 0
+    images: set[frozenset[str]] = set()
     service = Service(folder, port, workers, total_eur)
     try:
         for k in range(kills):
             asyncio.run(_life(exchange, service, luck, only_a_worker))
             if service.process.poll() is not None:
                 service = Service(folder, port, workers, total_eur)
-            booked, _ = disk(folder, total_eur)
-            compare(exchange.books, booked, settled=False)
-            unsure += len(set(booked) - set(exchange.books.acknowledged))
+            found = disk(folder, total_eur)
+            compare(exchange.books, found, settled=False)
+            unsure += len(set(found.booked) - set(exchange.books.acknowledged))
+            images.add(frozenset(path.name for path in folder.glob("book-*.image")))
             if sys.stderr.isatty():
                 print(f"\r{k + 1} of {kills} kills", end="", file=sys.stderr, flush=True)
         asyncio.run(exchange.settle())
@@ -164,14 +216,16 @@ def series(kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_work
     finally:
         if service.process.poll() is None:
             service.kill()
-    booked, spent = disk(folder, total_eur)
-    compare(exchange.books, booked, settled=True)
+    found = disk(folder, total_eur)
+    compare(exchange.books, found, settled=True)
     told = exchange.books
+    bills, nanos = len(found.booked) + found.dropped, sum(found.booked.values()) + found.dropped_nanos
     return (
         f"{kills} kills in {time.monotonic() - began_s:.0f} s: {told.bids} bids, {told.notices} notices acknowledged, "
-        f"{len(booked)} bills on disk = {len(told.acknowledged)} acknowledged, {sum(booked.values())} nanos = "
+        f"{bills} bills on disk = {len(told.acknowledged)} acknowledged, {nanos} nanos = "
         f"{sum(told.acknowledged.values())} nanos, {len(told.disputed)} disputed late, {unsure} on disk before they "
-        f"were acknowledged; spent {spent}"
+        f"were acknowledged; {found.dropped} bills only in an image, {len(images)} sets of images found; "
+        f"spent {found.spent}"
     )
 
 

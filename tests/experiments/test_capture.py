@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bidder.errors import CaptureError
-from bidder.server.capture import Capture, Header, Verified, digest, verify
+from bidder.server.capture import Capture, Verified, digest, verify
+from bidder.server.captured import Header
 from bidder.server.serve import WallClock
 from experiments.cli.serve import serve
 from experiments.cli.verify import fresh_desk
@@ -161,5 +162,5 @@ def test_what_cannot_be_captured_is_told(captured: tuple[Path, int, str], tmp_pa
         Capture(captured[0], Header(""))
     with pytest.raises(CaptureError, match="cannot be written"):
         Capture(tmp_path / "no" / "folder", Header(""))
-    with pytest.raises(RunError, match="begins with fresh books"):
-        serve("learning", capture=tmp_path / "calls.jsonl", state=tmp_path)
+    with pytest.raises(RunError, match="is of one worker"):
+        serve("learning", capture=tmp_path / "calls.jsonl", state=tmp_path, workers=2)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
 from exchange_sim.server.app import LARGEST_BODY
+from exchange_sim.server.filling import Caller, fill
+from exchange_sim.server.rules import FloorRule, Rules, Seller
 from openrtb.codes import LossReason
 from tests.exchange_sim.server.market import IMP, REQUEST, Page, at_market, packed
 
@@ -252,3 +255,55 @@ def test_a_trial_is_sold_and_nobody_is_told() -> None:
         assert page.bidder.told == []
 
     at_market(story)
+
+
+def test_the_first_floor_rule_that_fits_stands_in_for_the_floor() -> None:
+    rules = (
+        FloorRule(3_000_000, formats=frozenset({"video"}), places=frozenset({"DEU"})),
+        FloorRule(1_200_000, publishers=frozenset({"paper"}), hours=frozenset({3 * 24})),
+        FloorRule(900_000, placements=frozenset({"top", "unit"})),
+    )
+    video, banner = {"id": "1", "video": {"mimes": ["video/mp4"]}}, {"id": "1", "banner": {"w": 300, "h": 250}}
+    paper = {"site": {"publisher": {"id": "paper"}}}
+    german = {"device": {"geo": {"country": "DEU"}}}
+    hour_s = 3600.0
+
+    def floor(imp: dict[str, Any], now_unix_s: float = 30 * hour_s, **request: Any) -> float:
+        plain = json.loads(json.dumps({"id": "r", "imp": [imp], **request}))
+        fill(plain, Caller("", None, None), Rules("EUR", (), floor_nanos=500_000, floor_rules=rules), now_unix_s)
+        assert plain["imp"][0]["bidfloorcur"] == "EUR"
+        return float(plain["imp"][0]["bidfloor"])
+
+    assert floor(video, **german) == 3.0
+    assert floor({**video, **banner}, **german) == 0.5  # could be sold as a banner
+    assert floor({**video, "bidfloor": 3.5, "bidfloorcur": "EUR"}, **german) == 3.5
+    assert floor(video) == floor(banner, **paper) == 0.5
+    assert floor(banner, 0.9 * hour_s, **paper) == 1.2  # the epoch began on a Thursday at midnight
+    assert floor(banner, hour_s, **paper) == 0.5
+    assert floor(banner, (7 * 24 + 0.5) * hour_s, app={"publisher": {"id": "paper"}}) == 1.2
+    assert floor({**banner, "tagid": "top"}) == 0.9
+    assert floor({**banner, "ext": {"prebid": {"adunitcode": "unit"}}}) == 0.9
+    assert floor({**banner, "tagid": "top", "bidfloor": 0.6, "bidfloorcur": "EUR"}) == 0.9
+
+
+def test_floor_rules_and_blocked_lists_of_a_publisher_reach_bidders_and_checks() -> None:
+    async def story(page: Page) -> None:
+        page.bidder.bids(1.4)
+        dropped = await page.dropped()
+        assert (dropped["loss"], page.bidder.asked[-1]["imp"][0]["bidfloor"]) == (LossReason.BELOW_FLOOR, 1.5)
+        page.bidder.bids(1.6)
+        dropped = await page.dropped()
+        assert dropped["loss"] == LossReason.ADVERTISER_EXCLUDED
+        assert page.bidder.asked[-1]["badv"] == ["else.example", "shop.example"]
+        assert page.bidder.asked[-1]["bcat"] == ["IAB7"]
+        other = {"site": {"publisher": {"id": "journal"}}}
+        (seat,) = (await page.sell(**other))["seatbid"]
+        assert seat["bid"][0]["price"] == 1.6
+        assert "bcat" not in page.bidder.asked[-1]
+
+    at_market(
+        story,
+        floor_rules=(FloorRule(1_500_000, publishers=frozenset({"paper"})),),
+        sellers={"paper": Seller(("shop.example",), ("IAB7",))},
+        blocked_advertisers=("else.example",),
+    )

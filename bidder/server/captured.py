@@ -1,0 +1,128 @@
+"""The lines of a capture, see `bidder.server.capture`. Times in s, prices of decisions in CPM, all else in nanos."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bidder.tally import Spend
+from openrtb.messages import BidRequest
+from openrtb.notices import Billing, Click, Conversion, Loss
+
+FORMAT = 1
+
+
+class Start(Struct, frozen=True):
+    """What a book began with, where that is not a fresh one: everything earlier notices had come to."""
+
+    image: bytes
+    """A `bidder.image.Image`, encoded; campaigns by position."""
+    rows: dict[str, list[float]]
+    """Where pacing stood: fields of the campaigns' rows."""
+    paused: list[int]
+    """Positions of campaigns that were paused."""
+    bid_prefix: str
+    """What the ids of the bids begin with."""
+
+
+class Header(Struct, frozen=True, tag="header"):
+    """What a fresh desk is made from: the resolved scenario, as text, and our number in the vendor list."""
+
+    scenario_yaml: str
+    vendor_id: int | None = None
+    format: int = FORMAT
+    start: Start | None = None
+
+
+class Decision(Struct, frozen=True, array_like=True):
+    """One bid without its addresses and markup (price in CPM)."""
+
+    bid_id: str
+    imp_id: str
+    price: float
+    campaign_id: str | None
+    creative_id: str | None
+    deal_id: str | None
+    mtype: int | None
+    w: int | None
+    h: int | None
+
+
+class Asked(Struct, frozen=True, tag="bid"):
+    """A request and its answer."""
+
+    clock: list[float]
+    request: BidRequest
+    bids: list[Decision]
+    nbr: int | None
+
+
+class Told(Struct, frozen=True, tag="notice"):
+    """A notice and what it did (`bidder.desk.Heard`)."""
+
+    clock: list[float]
+    notice: Billing | Loss | Click | Conversion
+    heard: int
+
+
+class Ticked(Struct, frozen=True, tag="tick"):
+    """A control interval's tick."""
+
+    clock: list[float]
+
+
+class Expired(Struct, frozen=True, tag="expire"):
+    """Reservations given up by a timer."""
+
+    now_s: float
+
+
+class Bounds(Struct, frozen=True, tag="bounds"):
+    """What may be committed from here on (nanos by campaign), and up to when reservations may be given up; changed by
+    the accounts."""
+
+    total_nanos: list[int]
+    horizon_s: float | None
+    """None: no bound."""
+
+
+class Billed(Struct, frozen=True, tag="billed"):
+    """A billing the accounts have accepted."""
+
+    bid_id: str
+    spend: Spend
+    heard_s: float
+    on_time: bool
+
+
+class Clicked(Struct, frozen=True, tag="clicked"):
+    """A click the accounts have accepted."""
+
+    campaign_ix: int
+    person_ix: int
+    touch: int
+    shown_s: float
+
+
+class Bought(Struct, frozen=True, tag="bought"):
+    """A purchase the accounts have accepted, and the campaign credited."""
+
+    product_ix: int
+    person_ix: int
+    value_nanos: int
+    heard_s: float
+    campaign_ix: int
+
+
+class GivenUp(Struct, frozen=True, tag="given_up"):
+    """A bid that holds nothing any more."""
+
+    bid_id: str
+
+
+class End(Struct, frozen=True, tag="end"):
+    """The service's end: a digest of the book."""
+
+    book: str
+
+
+Line = Header | Asked | Told | Ticked | Expired | Bounds | Billed | Clicked | Bought | GivenUp | End
