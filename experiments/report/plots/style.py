@@ -138,7 +138,9 @@ def percent_ticks() -> FuncFormatter:
 def time_axis(axes: Axes, days: float) -> None:
     """An x axis in days (hours for a scenario of two days or less); data are hours."""
     unit, hours = ("day", 24.0) if days > 2 else ("hour", 1.0)
-    step = max(1, round(days * 24 / hours / 7)) * hours
+    wanted = days * 24 / hours / 7
+    steps = (1, 2, 3, 4, 6, 8, 12) if hours == 1.0 else (1, 2, 4, 7, 14, 28, 56, 91, 182, 364)
+    step = min(steps, key=lambda step: abs(step - wanted)) * hours
     axes.set_xlim(0, max(days * 24, 1))
     axes.set_xticks([ix * step for ix in range(int(days * 24 / step) + 1)])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / hours:.4g}"))
