@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.errors import StudyError
+from experiments.report.words import signed_percent
 
 measure = typer.Typer(help="What ads did, as measured, beside the truth.", no_args_is_help=True)
 
@@ -26,14 +27,16 @@ def show(rows: list[dict[str, Any]], title: str) -> None:
     for name in rows[0] if rows else []:
         table.add_column(name.replace("_", " "), justify="left" if isinstance(rows[0][name], str) else "right")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name], ratio="romi" in name or row.get("measure") == "romi") for name in row))
     console = Console()
     Console(width=console.width if console.is_terminal else 190).print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, ratio: bool = False) -> str:
     if value is None:
         return "–"
+    if ratio and isinstance(value, float):
+        return signed_percent(value)
     return value if isinstance(value, str) else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
@@ -99,7 +102,9 @@ def attribution(
 @measure.command("experiment")
 def experiment(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    campaign: Annotated[str, typer.Option("--campaign", help="The campaign that is tested.")],
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="The campaign that is tested; needed when there are several.")
+    ] = None,
     designs: Annotated[
         list[str] | None, typer.Option("--design", help="itt, psa, ghost or geo; several may be given.")
     ] = None,
@@ -112,9 +117,11 @@ def experiment(
     """Run experiments inside the simulation; each estimate beside the truth, with its bias and its cost."""
     from experiments.measure.designs import designed
     from experiments.measure.trials import repeat, summarise
+    from experiments.romi.question import chosen_campaign
     from experiments.scenario.loader import load
 
     base = load(scenario, overrides or [])
+    campaign = chosen_campaign(base, campaign)
     chosen = designs or ["itt", "psa", "ghost"]
     for design in chosen:
         designed(base, campaign, design, share)  # refuse before anything runs

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def romi(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    campaign: Annotated[str, typer.Option("--campaign", help="The campaign that is asked about.")],
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="The campaign that is asked about; needed when there are several.")
+    ] = None,
     budgets: Annotated[
         str | None, typer.Option("--budgets", metavar="VALUES", help="Total budgets: 50,100 or 10:200:10.")
     ] = None,
@@ -43,7 +45,7 @@ def romi(
     from experiments.romi.groups import groups_from, word_for
     from experiments.romi.groups import in_words as in_group_words
     from experiments.romi.points import collect
-    from experiments.romi.question import BUDGET, ask
+    from experiments.romi.question import BUDGET, ask, chosen_campaign
     from experiments.romi.study import save
     from experiments.scenario.loader import load
     from experiments.sweep.engine import compute
@@ -53,6 +55,7 @@ def romi(
     if budgets is not None and vary is not None:
         raise StudyError("--budgets and --vary: turn one setting at a time")
     base = load(scenario, overrides or [])
+    campaign = chosen_campaign(base, campaign)
     lever, values = BUDGET, None if budgets is None else numbers("--budgets", budgets)
     if vary is not None:
         lever, equals, text = (part.strip() for part in vary.partition("="))
