@@ -81,8 +81,10 @@ def register(app: typer.Typer) -> None:
     exchange.command("serve")(_interruptible(serve_exchange))
     exchange.command("page")(_interruptible(page))
     app.add_typer(exchange, name="exchange")
-    for info in (*app.registered_commands, *app.registered_groups):
-        info.rich_help_panel = PANEL_OF.get(str(info.name), info.rich_help_panel)
+    for command in app.registered_commands:
+        command.rich_help_panel = PANEL_OF.get(str(command.name), command.rich_help_panel)
+    for group in app.registered_groups:
+        group.rich_help_panel = PANEL_OF.get(str(group.name), group.rich_help_panel)
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

@@ -127,7 +127,7 @@ def experiment(
         designed(base, campaign, design, share)  # refuse before anything runs
     trials = {design: repeat(base, campaign, design, repeats, share) for design in chosen}
     if out is not None:
-        _write_trials(trials, campaign, out)
+        _write_trials(trials, campaign, base.currency, out)
     rows = [summarise(estimates)._asdict() for estimates in trials.values()]
     if as_json:
         single = {d: [e._asdict() for e in estimates] for d, estimates in trials.items()}
@@ -136,7 +136,7 @@ def experiment(
     show(rows, f"purchases caused by {campaign}; money in {base.currency}; means of {repeats} repeats")
 
 
-def _write_trials(trials: dict[str, Any], campaign: str, out: Path) -> None:
+def _write_trials(trials: dict[str, Any], campaign: str, currency: str, out: Path) -> None:
     from experiments.measure.trials import figure
     from experiments.report.plots import style
     from experiments.results.study_folder import write_study
@@ -148,7 +148,7 @@ def _write_trials(trials: dict[str, Any], campaign: str, out: Path) -> None:
             for name, value in {"campaign_id": campaign, "repeat": number, **found._asdict()}.items():
                 columns.setdefault(name, []).append(value)
     with style.look():
-        png = style.png_of(figure(trials, campaign))
+        png = style.png_of(figure(trials, campaign, currency))
     write_study(out, {"experiments": build_table("experiments", columns)}, {"experiments.png": png})
 
 
