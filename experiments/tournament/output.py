@@ -72,12 +72,15 @@ def page(agents: pa.Table, plot: style.Plot, manifest: Manifest) -> str:
     title = html.escape(manifest.title)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{title}</title><style>{CSS.read_text('utf-8')}{_STYLE}</style></head><body>"
-        f'<header><p class="eyebrow">bidlab tournament</p><h1>{title}</h1><p class="lead">{manifest.auctions:,} auctions, '
-        f"{agents.num_rows} agents, seed {manifest.seed}. Money in {manifest.currency}.</p></header><main><section>"
-        f'<figure><div class="plot">{style.svg_of(plot)}</div><figcaption>{html.escape(plot.caption)}</figcaption></figure>'
+        f'<header><p class="eyebrow">bidlab tournament</p><h1>{title}</h1>'
+        f'<p class="lead">{manifest.auctions:,} auctions, {agents.num_rows} agents, '
+        f"seed {manifest.seed}. Money in {manifest.currency}."
+        f'</p></header><main><section><figure><div class="plot">{style.svg_of(plot)}</div>'
+        f"<figcaption>{html.escape(plot.caption)}</figcaption></figure>"
         f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{name}</th>" for name in head)}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div></section></main></body></html>\n"
     )

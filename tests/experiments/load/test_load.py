@@ -374,7 +374,9 @@ def test_the_command_writes_its_results_and_fails_on_a_broken_threshold(
             assert page == render(result, "Load on a bidder: learning")
             assert "<script" not in page
             assert f"{result['sent']:,} requests to {url}" in page
-            with pytest.raises(ThresholdBroken, match="bids<1% is broken: it is 100"):
+            with pytest.raises(ThresholdBroken, match=r"not one request was answered \(HTTP 404: "):
+                await asyncio.to_thread(load, f"{bidder.url}/nowhere", rate=20.0, duration=0.5)
+            with pytest.raises(ThresholdBroken, match="bids<1% is broken: it is 100 %"):
                 await asyncio.to_thread(load, url, find_max=True, rate=3.0, duration=1.0, require=["bids<1%"])
             assert "highest rate: 0/s" in capsys.readouterr().out
 
