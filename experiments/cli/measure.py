@@ -27,16 +27,24 @@ def show(rows: list[dict[str, Any]], title: str) -> None:
     for name in rows[0] if rows else []:
         table.add_column(name.replace("_", " "), justify="left" if isinstance(rows[0][name], str) else "right")
     for row in rows:
-        table.add_row(*(_cell(row[name], ratio="romi" in name or row.get("measure") == "romi") for name in row))
+        table.add_row(*(_cell(value, _unit(name, row)) for name, value in row.items()))
     console = Console()
     Console(width=console.width if console.is_terminal else 190).print(table)
 
 
-def _cell(value: Any, *, ratio: bool = False) -> str:
+def _unit(name: str, row: dict[str, Any]) -> str:
+    """Returns are told in per cent as everywhere else, and the difference of two in percentage points."""
+    if row.get("measure") == "romi":
+        return "pp" if name.startswith("difference") else "%"
+    return "%" if "romi" in name else ""
+
+
+def _cell(value: Any, unit: str = "") -> str:
+    """A value as people read it; *unit* is % for shares, pp (percentage points) for differences of them."""
     if value is None:
         return "–"
-    if ratio and isinstance(value, float):
-        return signed_percent(value)
+    if unit and isinstance(value, float):
+        return signed_percent(value).replace("%", unit)
     return value if isinstance(value, str) else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
