@@ -42,8 +42,8 @@ def waterfall(facts: Facts) -> Plot | None:
     axes.barh(np.arange(len(labels)), widths, left=starts, height=0.68, color=colours)
     edge = axes.get_yaxis_transform()
     for row, width in enumerate(widths):
-        axes.text(1.17, row, money(width, facts.currency), ha="right", va="center", transform=edge)
-        axes.text(1.29, row, percent(ratio(width, paid)), ha="right", va="center", color=style.MUTED, transform=edge)
+        axes.text(1.16, row, money(width, facts.currency), ha="right", va="center", transform=edge)
+        axes.text(1.27, row, percent(ratio(width, paid)), ha="right", va="center", color=style.MUTED, transform=edge)
     style.name_rows(axes, labels)
     axes.set_xlim(0, paid)
     axes.set_xlabel(facts.currency)
