@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.cli.tables import print_table
 from experiments.errors import StudyError
 from experiments.report.words import signed_percent
 
@@ -19,17 +20,10 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change one set
 
 def show(rows: list[dict[str, Any]], title: str) -> None:
     """Rows of equal keys as a table; numbers to the right, what is unknown a dash."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, title=title)
-    for name in rows[0] if rows else []:
-        table.add_column(name.replace("_", " "), justify="left" if isinstance(rows[0][name], str) else "right")
-    for row in rows:
-        table.add_row(*(_cell(value, _unit(name, row)) for name, value in row.items()))
-    console = Console()
-    Console(width=console.width if console.is_terminal else 190).print(table)
+    keys = list(rows[0]) if rows else []
+    names = next((k for k, key in enumerate(keys) if not isinstance(rows[0][key], str)), len(keys))
+    cells = [[_cell(value, _unit(name, row)) for name, value in row.items()] for row in rows]
+    print_table([key.replace("_", " ") for key in keys], cells, title, max(1, names))
 
 
 def _unit(name: str, row: dict[str, Any]) -> str:
@@ -123,6 +117,7 @@ def experiment(
     as_json: AsJson = False,
 ) -> None:
     """Run experiments inside the simulation; each estimate beside the truth, with its bias and its cost."""
+    from experiments.cli.cells_bar import experiments_bar
     from experiments.measure.designs import designed
     from experiments.measure.trials import repeat, summarise
     from experiments.romi.question import chosen_campaign
@@ -133,7 +128,8 @@ def experiment(
     chosen = designs or ["itt", "psa", "ghost"]
     for design in chosen:
         designed(base, campaign, design, share)  # refuse before anything runs
-    trials = {design: repeat(base, campaign, design, repeats, share) for design in chosen}
+    with experiments_bar(len(chosen) * repeats) as on_run:
+        trials = {design: repeat(base, campaign, design, repeats, share, on_run) for design in chosen}
     if out is not None:
         _write_trials(trials, campaign, base.currency, out)
     rows = [summarise(estimates)._asdict() for estimates in trials.values()]
@@ -168,6 +164,8 @@ def accounts(
     as_json: AsJson = False,
 ) -> None:
     """ROMI, ROAS, CPA, reach by campaign, format, publisher, place, device, segment; profit and loss by customers."""
+    from experiments.cli.interrupts import held_interrupts
+    from experiments.cli.run import progress_bar
     from experiments.measure.accounts import accounts_of, customers_of
     from experiments.results.study_folder import write_study
     from experiments.results.tables import build_table
@@ -177,7 +175,8 @@ def accounts(
 
     base = load(scenario, overrides or [])
     setting = make_ready(base)
-    ledger, _ = DRIVERS[base.driver](setting, None)
+    with held_interrupts() as check, progress_bar(base, check) as progress:
+        ledger, _ = DRIVERS[base.driver](setting, progress)
     found = {"accounts": accounts_of(setting, ledger), "customers": customers_of(setting, ledger)}
     if out is not None:
         from experiments.results.study_dictionary import STUDIES

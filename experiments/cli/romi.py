@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.cells_bar import cells_bar
+from experiments.cli.tables import print_table
 from experiments.errors import StudyError
 
 if TYPE_CHECKING:
@@ -85,20 +86,11 @@ def romi(
 
 
 def _show(curve: Curve) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from experiments.report.words import count, money, number, signed_percent
 
     currency, lever = curve.points.question.base.currency, curve.points.question.lever
-    table = Table(
-        box=box.SIMPLE, title=f"{len(curve.points.question.seeds)} seeds; money in {currency}; 95 % intervals"
-    )
-    for name in (lever, "spend", "incremental value", "ROMI", "from", "to", "marginal", "iROAS", "ROAS l.t.", "reach"):
-        table.add_column(name, justify="right")
-    for row in curve.rows:
-        table.add_row(
+    rows = [
+        [
             f"{row.value:g}{' (now)' if row.current else ''}",
             money(row.spend.mean, currency),
             money(row.incremental.mean, currency),
@@ -106,6 +98,9 @@ def _show(curve: Curve) -> None:
             number(row.iroas.mean),
             number(row.credited_roas.mean),
             count(row.reach),
-        )
-    console = Console()
-    Console(width=console.width if console.is_terminal else 140).print(table)
+        ]
+        for row in curve.rows
+    ]
+    headings = (lever, "spend", "incremental value", "ROMI", "from", "to", "marginal", "iROAS", "ROAS l.t.", "reach")
+    title = f"{len(curve.points.question.seeds)} seeds; money in {currency}; 95 % intervals"
+    print_table(headings, rows, title, numbered=True)

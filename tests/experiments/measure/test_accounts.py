@@ -87,7 +87,13 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_returns_are_told_in_per_cent(capsys: pytest.CaptureFixture[str]) -> None:
-    show([{"measure": "romi", "after": 18.436, "difference_low": -0.05}, {"measure": "cpm", "after": 2.1}], "both")
+    show(
+        [
+            {"measure": "romi", "after": 18.436, "difference_low": -0.05},
+            {"measure": "cpm", "after": 2.1, "difference_low": None},
+        ],
+        "both",
+    )
     show([{"campaign": "a", "marginal_romi_after": -0.25, "spend": None}], "one")
     words = capsys.readouterr().out.replace("\u00a0", " ").replace("−", "-")
     assert "+1,844 %" in words
