@@ -10,7 +10,6 @@ import typer
 
 from experiments.cli.tables import print_table
 from experiments.errors import StudyError
-from experiments.report.words import signed_percent
 
 measure = typer.Typer(help="What ads did, as measured, beside the truth.", no_args_is_help=True)
 
@@ -38,6 +37,8 @@ def _cell(value: Any, unit: str = "") -> str:
     if value is None:
         return "–"
     if unit and isinstance(value, float):
+        from experiments.report.words import signed_percent  # the report's room brings matplotlib: not for `--help`
+
         return signed_percent(value).replace("%", unit)
     return value if isinstance(value, str) else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -47,6 +49,15 @@ def test_every_command_stands_in_a_group_of_the_help(tmp_path: Path) -> None:
     assert set(commands.PANEL_OF) <= names
     assert all(panel in text for panel in commands.PANELS)
     assert bidlab(tmp_path, "--version").stdout.startswith("bidlab 0.")
+
+
+def test_the_help_waits_for_no_heavy_library() -> None:
+    code = (
+        "import sys; from experiments.cli import app, commands; commands.register(app); "
+        "print({'matplotlib', 'numba', 'pyarrow', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(
