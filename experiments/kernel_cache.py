@@ -6,11 +6,13 @@ across files. A folder per source state makes a stale kernel impossible.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PACKAGES = ("bidder", "dmp", "exchange_sim", "experiments")
@@ -46,6 +48,15 @@ def use_kernel_cache() -> None:
     if os.access(folder, os.W_OK):
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
         _forget_old(home, folder)
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[Callable[[], float]]:
+    """Inside it, and after: the seconds (by the clock) spent so far on compiling kernels, 0 when all were kept."""
+    from numba.core import event
+
+    with event.install_listener("numba:compile", event.TimingListener()) as timing:
+        yield lambda: float(timing.duration) if timing.done else 0.0
 
 
 def _forget_old(home: Path, current: Path) -> None:

@@ -136,6 +136,13 @@ def test_paths_that_are_named_exist(page: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_page_is_in_the_index_and_every_picture_in_the_gallery_or_a_page() -> None:
+    index = set(re.findall(r"\]\(([a-z-]+\.md)\)", read("docs/README.md")))
+    assert index == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    used = {picture for page in PAGES for picture in re.findall(r"images/([a-z-]+\.png)", page.read_text("utf-8"))}
+    assert used == {picture.name for picture in (ROOT / "docs" / "images").iterdir()}
+
+
 def test_the_changelog_s_top_version_is_the_project_s() -> None:
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
     released = re.findall(r"^## \[(\d[^\]]*)\]", read("CHANGELOG.md"), flags=re.MULTILINE)

@@ -41,3 +41,15 @@ def test_it_runs_from_top_to_bottom(notebook: Path, tmp_path: Path, monkeypatch:
     script.write_text("\n\n".join(cells(notebook, "code")), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(script))
+
+
+@pytest.mark.slow
+def test_the_python_page_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 6
+    script = tmp_path / "page.py"
+    script.write_text("\n\n".join(blocks), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(script))
+    assert {"report.html", "win-rate.png", "runs", "sweeps"} <= {file.name for file in tmp_path.iterdir()}

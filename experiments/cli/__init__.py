@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -10,11 +11,28 @@ from experiments.errors import BidlabError
 
 app = typer.Typer(
     name="bidlab",
-    help="A laboratory for programmatic ad buying.",
+    help="A laboratory for programmatic ad buying. First steps: bidlab init plan.yaml, then bidlab run plan.yaml.",
+    epilog="bidlab COMMAND --help tells its options. Tab completes them after bidlab --install-completion.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"bidlab {version('bidlab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What holds for every command."""
 
 
 def main() -> None:

@@ -28,14 +28,36 @@ def cells_bar(what: str, workers: int) -> Iterator[tuple[OnCell, Check | None]]:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[OnCell]:
+def experiments_bar(total: int) -> Iterator[Callable[[], None]]:
+    """Yields what to call after each of *total* runs that are no cells."""
+    done = 0
+    with held_interrupts() as check, _bar("experiments", "runs") as on_cell:
+        on_cell(0, total, True)
+
+        def on_run() -> None:
+            nonlocal done
+            check()
+            done += 1
+            on_cell(done, total, True)
+
+        yield on_run
+
+
+@contextmanager
+def _bar(what: str, parts: str = "cells") -> Iterator[OnCell]:
     if not sys.stderr.isatty():
         yield lambda done, total, run: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("cells, left:"), TimeRemainingColumn())
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{parts}, left:"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total, run: progress.update(task, completed=done, total=total)

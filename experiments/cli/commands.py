@@ -10,6 +10,15 @@ import typer
 
 from experiments.errors import Interrupted
 
+PANELS = {
+    "Begin here": ("init", "scenarios", "validate", "run", "report"),
+    "Plan campaigns, and measure them": ("forecast", "romi", "allocate", "phases", "reconcile", "measure", "market"),
+    "Research": ("sweep", "compare", "cite", "tournament", "replay", "learn"),
+    "Serve bids, and test bidders": ("bidder", "exchange", "explain", "load"),
+    "Audiences": ("dmp",),
+}
+PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+
 
 def register(app: typer.Typer) -> None:
     """Add every command to *app*."""
@@ -32,6 +41,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.report import report
     from experiments.cli.romi import romi
     from experiments.cli.run import run
+    from experiments.cli.scenarios import scenarios
     from experiments.cli.serve import serve
     from experiments.cli.sweep import sweep
     from experiments.cli.tournament import tournament
@@ -39,6 +49,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.verify import verify
 
     app.command("init")(_interruptible(init))
+    app.command("scenarios")(_interruptible(scenarios))
     app.command("validate")(_interruptible(validate))
     app.command("run")(_interruptible(run))
     app.command("romi")(_interruptible(romi))
@@ -70,6 +81,10 @@ def register(app: typer.Typer) -> None:
     exchange.command("serve")(_interruptible(serve_exchange))
     exchange.command("page")(_interruptible(page))
     app.add_typer(exchange, name="exchange")
+    for command in app.registered_commands:
+        command.rich_help_panel = PANEL_OF.get(str(command.name), command.rich_help_panel)
+    for group in app.registered_groups:
+        group.rich_help_panel = PANEL_OF.get(str(group.name), group.rich_help_panel)
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:

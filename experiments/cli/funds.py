@@ -16,7 +16,9 @@ from experiments.errors import StudyError
 
 def forecast(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    campaign: Annotated[str, typer.Option("--campaign", help="The campaign that is asked about.")],
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="The campaign that is asked about; needed when there are several.")
+    ] = None,
     vary: Annotated[
         str | None,
         typer.Option("--vary", metavar="PATH=VALUES", help="budget=50:200:50, bid.max=1:2:0.1, caps.0.limit=1,2."),
@@ -34,13 +36,14 @@ def forecast(
     from experiments.results.run_directory import run_path
     from experiments.results.study_folder import command_line, study_json, write_study
     from experiments.results.tables import build_table
-    from experiments.romi.question import BUDGET, ask
+    from experiments.romi.question import BUDGET, ask, chosen_campaign
     from experiments.scenario.loader import load, scenario_hash
     from experiments.sweep.engine import compute
     from experiments.sweep.store import Store
     from experiments.sweep.values import numbers
 
     base, lever, values = load(scenario, overrides or []), BUDGET, None
+    campaign = chosen_campaign(base, campaign)
     if vary is not None:
         lever, equals, text = (part.strip() for part in vary.partition("="))
         if not equals or not lever:

@@ -13,7 +13,9 @@ from experiments.errors import ScenarioError
 
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write, or a folder for it.")] = Path("scenario.yaml"),
-    like: Annotated[str, typer.Option("--like", help="The shipped scenario to start from.")] = "learning",
+    like: Annotated[
+        str, typer.Option("--like", help="The shipped scenario to start from; `bidlab scenarios` lists them.")
+    ] = "learning",
     strategy: Annotated[
         Path | None, typer.Option("--strategy", help="Write a bid of your own to start from to this .py file instead.")
     ] = None,

@@ -68,15 +68,25 @@ def load(
     folder = None if out is None else _made(out / f"{datetime.now():%Y%m%d-%H%M%S}-load-{plan.name}")
     result = _search(spec, setting, requirements) if find_max else _once(spec, setting, _progress())
     result["scenario"] = plan.name
-    result["requirements"] = [{"text": r.text, "value": r.value(result), "met": r.met(result)} for r in requirements]
+    result["currency"] = plan.currency
+    result["requirements"] = [
+        {k: getattr(r, k) for k in ("text", "measure", "limit", "unit")}
+        | {"value": r.value(result), "met": r.met(result)}
+        for r in requirements
+    ]
     if folder is not None:
         _write(folder, result, plan.name)
     print(json.dumps(result, indent=2) if as_json else _summary(result))
     if folder is not None and not as_json:
         print(f"report: {folder / 'report.html'}")
-    broken = [f"{r['text']} is broken: it is {r['value']:.4g}" for r in result["requirements"] if not r["met"]]
+    broken = [
+        f"{r['text']} is broken: it is {r['value']:.4g}{r['unit']}" for r in result["requirements"] if not r["met"]
+    ]
     if broken:
         raise ThresholdBroken("; ".join(broken))
+    if result["sent"] and not result["counts"]["answered"]:
+        told = ", ".join(f"{error}: {n:,}" for error, n in result["errors"].items()) or "time-outs only"
+        raise ThresholdBroken(f"{url}: not one request was answered ({told}); look at the address and the bidder's log")
 
 
 def _check_numbers(above_zero: dict[str, float], shares: dict[str, float]) -> None:
@@ -214,7 +224,7 @@ def _summary(result: dict[str, Any]) -> str:
         for kind, answers in table.items():
             lines.append(f"{title}: {kind}: " + ", ".join(f"{answer} {n:,}" for answer, n in answers.items()))
     spent = "  ".join(f"{name} {nanos / 1e9:.6f}" for name, nanos in result["spent_nanos"].items())
-    lines += [f"spent: {spent}"] if spent else []
+    lines += [f"spent ({result['currency']}): {spent}"] if spent else []
     lines += [f"VIOLATION: {told}" for told in result["violations"]] or ["no budget or cap broken, no forgery accepted"]
     for step in result.get("steps", []):
         lines.append(f"  {step['rate_per_s']:>10,.0f}/s {'held' if step['held'] else step['why']}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.cli.tables import print_table
 from experiments.errors import StudyError
 
 measure = typer.Typer(help="What ads did, as measured, beside the truth.", no_args_is_help=True)
@@ -18,22 +19,27 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change one set
 
 def show(rows: list[dict[str, Any]], title: str) -> None:
     """Rows of equal keys as a table; numbers to the right, what is unknown a dash."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, title=title)
-    for name in rows[0] if rows else []:
-        table.add_column(name.replace("_", " "), justify="left" if isinstance(rows[0][name], str) else "right")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console = Console()
-    Console(width=console.width if console.is_terminal else 190).print(table)
+    keys = list(rows[0]) if rows else []
+    names = next((k for k, key in enumerate(keys) if not isinstance(rows[0][key], str)), len(keys))
+    cells = [[_cell(value, _unit(name, row)) for name, value in row.items()] for row in rows]
+    print_table([key.replace("_", " ") for key in keys], cells, title, max(1, names))
 
 
-def _cell(value: Any) -> str:
+def _unit(name: str, row: dict[str, Any]) -> str:
+    """Returns are told in per cent as everywhere else, and the difference of two in percentage points."""
+    if row.get("measure") == "romi":
+        return "pp" if name.startswith("difference") else "%"
+    return "%" if "romi" in name else ""
+
+
+def _cell(value: Any, unit: str = "") -> str:
+    """A value as people read it; *unit* is % for shares, pp (percentage points) for differences of them."""
     if value is None:
         return "–"
+    if unit and isinstance(value, float):
+        from experiments.report.words import signed_percent  # the report's room brings matplotlib: not for `--help`
+
+        return signed_percent(value).replace("%", unit)
     return value if isinstance(value, str) else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
@@ -99,7 +105,9 @@ def attribution(
 @measure.command("experiment")
 def experiment(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    campaign: Annotated[str, typer.Option("--campaign", help="The campaign that is tested.")],
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="The campaign that is tested; needed when there are several.")
+    ] = None,
     designs: Annotated[
         list[str] | None, typer.Option("--design", help="itt, psa, ghost or geo; several may be given.")
     ] = None,
@@ -110,17 +118,21 @@ def experiment(
     as_json: AsJson = False,
 ) -> None:
     """Run experiments inside the simulation; each estimate beside the truth, with its bias and its cost."""
+    from experiments.cli.cells_bar import experiments_bar
     from experiments.measure.designs import designed
     from experiments.measure.trials import repeat, summarise
+    from experiments.romi.question import chosen_campaign
     from experiments.scenario.loader import load
 
     base = load(scenario, overrides or [])
+    campaign = chosen_campaign(base, campaign)
     chosen = designs or ["itt", "psa", "ghost"]
     for design in chosen:
         designed(base, campaign, design, share)  # refuse before anything runs
-    trials = {design: repeat(base, campaign, design, repeats, share) for design in chosen}
+    with experiments_bar(len(chosen) * repeats) as on_run:
+        trials = {design: repeat(base, campaign, design, repeats, share, on_run) for design in chosen}
     if out is not None:
-        _write_trials(trials, campaign, out)
+        _write_trials(trials, campaign, base.currency, out)
     rows = [summarise(estimates)._asdict() for estimates in trials.values()]
     if as_json:
         single = {d: [e._asdict() for e in estimates] for d, estimates in trials.items()}
@@ -129,7 +141,7 @@ def experiment(
     show(rows, f"purchases caused by {campaign}; money in {base.currency}; means of {repeats} repeats")
 
 
-def _write_trials(trials: dict[str, Any], campaign: str, out: Path) -> None:
+def _write_trials(trials: dict[str, Any], campaign: str, currency: str, out: Path) -> None:
     from experiments.measure.trials import figure
     from experiments.report.plots import style
     from experiments.results.study_folder import write_study
@@ -141,7 +153,7 @@ def _write_trials(trials: dict[str, Any], campaign: str, out: Path) -> None:
             for name, value in {"campaign_id": campaign, "repeat": number, **found._asdict()}.items():
                 columns.setdefault(name, []).append(value)
     with style.look():
-        png = style.png_of(figure(trials, campaign))
+        png = style.png_of(figure(trials, campaign, currency))
     write_study(out, {"experiments": build_table("experiments", columns)}, {"experiments.png": png})
 
 
@@ -153,6 +165,8 @@ def accounts(
     as_json: AsJson = False,
 ) -> None:
     """ROMI, ROAS, CPA, reach by campaign, format, publisher, place, device, segment; profit and loss by customers."""
+    from experiments.cli.interrupts import held_interrupts
+    from experiments.cli.run import progress_bar
     from experiments.measure.accounts import accounts_of, customers_of
     from experiments.results.study_folder import write_study
     from experiments.results.tables import build_table
@@ -162,7 +176,8 @@ def accounts(
 
     base = load(scenario, overrides or [])
     setting = make_ready(base)
-    ledger, _ = DRIVERS[base.driver](setting, None)
+    with held_interrupts() as check, progress_bar(base, check) as progress:
+        ledger, _ = DRIVERS[base.driver](setting, progress)
     found = {"accounts": accounts_of(setting, ledger), "customers": customers_of(setting, ledger)}
     if out is not None:
         from experiments.results.study_dictionary import STUDIES

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def phases(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    campaign: Annotated[str, typer.Option("--campaign", help="The campaign that runs in phases.")],
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="The campaign that runs in phases; needed when there are several.")
+    ] = None,
     count: Annotated[int, typer.Option("--phases", help="How many, of equal length.")] = 3,
     first: Annotated[float | None, typer.Option(help="Money for the first phase.")] = None,
     reinvest: Annotated[float, typer.Option(help="Share of what came in that the next phase gets.")] = 1.0,
@@ -36,11 +38,13 @@ def phases(
     from experiments.report.words import money
     from experiments.results.run_directory import run_path
     from experiments.results.study_folder import command_line, study_json, write_study
+    from experiments.romi.question import chosen_campaign
     from experiments.scenario.loader import dump_yaml, load, scenario_hash
     from experiments.sweep.engine import compute
     from experiments.sweep.store import Store
 
     base = load(scenario, overrides or [])
+    campaign = chosen_campaign(base, campaign)
     plan = plan_phases(base, campaign, count, first, reinvest, counted, seeds)
     store = Store(out / "cells")
 

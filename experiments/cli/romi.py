@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.cells_bar import cells_bar
+from experiments.cli.tables import print_table
 from experiments.errors import StudyError
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 def romi(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    campaign: Annotated[str, typer.Option("--campaign", help="The campaign that is asked about.")],
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="The campaign that is asked about; needed when there are several.")
+    ] = None,
     budgets: Annotated[
         str | None, typer.Option("--budgets", metavar="VALUES", help="Total budgets: 50,100 or 10:200:10.")
     ] = None,
@@ -43,7 +46,7 @@ def romi(
     from experiments.romi.groups import groups_from, word_for
     from experiments.romi.groups import in_words as in_group_words
     from experiments.romi.points import collect
-    from experiments.romi.question import BUDGET, ask
+    from experiments.romi.question import BUDGET, ask, chosen_campaign
     from experiments.romi.study import save
     from experiments.scenario.loader import load
     from experiments.sweep.engine import compute
@@ -53,6 +56,7 @@ def romi(
     if budgets is not None and vary is not None:
         raise StudyError("--budgets and --vary: turn one setting at a time")
     base = load(scenario, overrides or [])
+    campaign = chosen_campaign(base, campaign)
     lever, values = BUDGET, None if budgets is None else numbers("--budgets", budgets)
     if vary is not None:
         lever, equals, text = (part.strip() for part in vary.partition("="))
@@ -82,20 +86,11 @@ def romi(
 
 
 def _show(curve: Curve) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from experiments.report.words import count, money, number, signed_percent
 
     currency, lever = curve.points.question.base.currency, curve.points.question.lever
-    table = Table(
-        box=box.SIMPLE, title=f"{len(curve.points.question.seeds)} seeds; money in {currency}; 95 % intervals"
-    )
-    for name in (lever, "spend", "incremental value", "ROMI", "from", "to", "marginal", "iROAS", "ROAS l.t.", "reach"):
-        table.add_column(name, justify="right")
-    for row in curve.rows:
-        table.add_row(
+    rows = [
+        [
             f"{row.value:g}{' (now)' if row.current else ''}",
             money(row.spend.mean, currency),
             money(row.incremental.mean, currency),
@@ -103,6 +98,9 @@ def _show(curve: Curve) -> None:
             number(row.iroas.mean),
             number(row.credited_roas.mean),
             count(row.reach),
-        )
-    console = Console()
-    Console(width=console.width if console.is_terminal else 140).print(table)
+        ]
+        for row in curve.rows
+    ]
+    headings = (lever, "spend", "incremental value", "ROMI", "from", "to", "marginal", "iROAS", "ROAS l.t.", "reach")
+    title = f"{len(curve.points.question.seeds)} seeds; money in {currency}; 95 % intervals"
+    print_table(headings, rows, title, numbered=True)

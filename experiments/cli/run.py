@@ -15,6 +15,7 @@ import typer
 
 from experiments.cli.interrupts import held_interrupts
 from experiments.errors import RunError
+from experiments.kernel_cache import compiling
 
 if TYPE_CHECKING:
     from experiments.drivers.batch import Progress
@@ -58,7 +59,7 @@ def run(
     again += "" if conversion_key is None else f" --conversion-key {shlex.quote(str(conversion_key))}"
     path = run_path(out, plan.name, datetime.now())
     with RunDirectory(path) as directory:
-        with held_interrupts() as check, _progress_bar(plan, check) as progress:
+        with held_interrupts() as check, compiling() as compiled_s, progress_bar(plan, check) as progress:
             outcome = run_scenario(
                 plan, f"bidlab run {shlex.quote(str(path / 'scenario.yaml'))}{again}", progress, bidder, key
             )
@@ -72,7 +73,8 @@ def run(
         return
     _show(summary)
     manifest = outcome.manifest
-    print(f"{manifest.auctions:,} auctions in {manifest.cpu_s:.1f} CPU seconds ({manifest.wall_s:.1f} s)")
+    once = f", {compiled_s():.0f} s of it to compile the kernels, once" if compiled_s() >= 1 else ""
+    print(f"{manifest.auctions:,} auctions in {manifest.cpu_s:.1f} CPU seconds ({manifest.wall_s:.1f} s{once})")
     print(f"report: {path / 'report.html'}" if report else f"tables: {path}")
 
 
@@ -104,7 +106,7 @@ def _show(summary: dict[str, object]) -> None:
 
 
 @contextmanager
-def _progress_bar(scenario: Scenario, check: Callable[[], None]) -> Iterator[Progress]:
+def progress_bar(scenario: Scenario, check: Callable[[], None]) -> Iterator[Progress]:
     """A bar on stderr with simulated time, auctions per second and spend; silent off a terminal.
 
     *check* is called at every step.
@@ -124,7 +126,7 @@ def _progress_bar(scenario: Scenario, check: Callable[[], None]) -> Iterator[Pro
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        waiting = "making ready (the first run compiles its kernels: about half a minute)"
+        waiting = "making ready (the first run compiles its kernels: about a minute)"
         task = bar.add_task(waiting, total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
 
         def progress(time_s: float, auctions: int, spend_nanos: int) -> None:

@@ -26,6 +26,7 @@ def tournament(
 ) -> None:
     """Let the campaigns of a scenario bid against each other, each for its own seat."""
     from experiments.cli.interrupts import held_interrupts
+    from experiments.cli.run import progress_bar
     from experiments.results.manifest import Manifest, scenario_hash
     from experiments.results.run_directory import run_path
     from experiments.scenario.loader import dump_yaml, load
@@ -39,8 +40,8 @@ def tournament(
     path = run_path(out, f"{plan.name}-standings", datetime.now())
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     setting = make_ready(plan)
-    with held_interrupts() as check:
-        played = run_tournament(setting, lambda time_s, auctions, spend_nanos: check())
+    with held_interrupts() as check, progress_bar(plan, check) as progress:
+        played = run_tournament(setting, progress)
     cpu_s = time.process_time() - cpu_s
     agents, delivery = agents_table(setting, played), delivery_table(setting, played)
     text = dump_yaml(plan)

@@ -29,7 +29,13 @@ def prebid_js(folder: Path = FOLDER) -> str:
         order = dict.fromkeys([entries[0], *shared, *entries[1:]])
         source = "\n".join((parts / name).read_text("utf-8") for name in order)
     except (OSError, ValueError) as error:
-        raise RunError(f"{parts}: Prebid.js is not there ({error}); install it with `{INSTALL}`") from None
+        if not folder.is_dir():
+            raise RunError(
+                "the demo page is part of the source checkout and not of an installed bidlab; run this command there "
+                "(docs/exchange.md)"
+            ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"{parts}: Prebid.js is not there ({reason}); install it with `{INSTALL}`") from None
     return f"{source}\npbjs.processQueue();\n"
 
 

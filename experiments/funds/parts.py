@@ -47,7 +47,8 @@ def split_campaign(base: Scenario, name: str, how: str) -> tuple[Scenario, list[
             continue
         total, daily = settings["budget"]["total"], settings["budget"]["daily"]
         share = 1.0 if how.startswith("time:") or daily is None else 1.0 / len(changes)
-        budget = {"total": total / len(changes), "daily": None if daily is None else daily * share}
+        part = total / len(changes)
+        budget = {"total": part, "daily": None if daily is None else min(daily * share, part)}
         for part, change in changes.items():
             target = {**settings["target"], **change.pop("target", {})}
             campaigns[f"{name}-{part}"] = {**settings, **change, "budget": budget, "target": target}

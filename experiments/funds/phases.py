@@ -50,6 +50,8 @@ class Plan(NamedTuple):
     counted: str
     """truth: what ads caused; credited: what last touch says they brought."""
     margin: float
+    daily: float | None
+    """The campaign's own daily limit: a phase with less money than that has no tighter one."""
     seeds: tuple[int, ...]
 
 
@@ -96,7 +98,9 @@ def plan_phases(
     ends_s = tuple((end - base.start).total_seconds() for end in ends)
     margin = base.products[campaign.product].margin
     chosen = tuple(seeds_from(base.seed, seeds))
-    return Plan(split, campaign_id, tuple(names), ends_s, money, reinvest, counted, margin, chosen)
+    return Plan(
+        split, campaign_id, tuple(names), ends_s, money, reinvest, counted, margin, campaign.budget.daily, chosen
+    )
 
 
 def run_phases(plan: Plan, compute: Callable[[Sequence[Cell]], list[Outcome]]) -> Phased:
@@ -127,8 +131,8 @@ def _cell(plan: Plan, budgets: Grid, seed: int) -> Cell:
         if total <= SMALLEST:
             off.append(name)
             continue
-        daily = plan.base.campaigns[name].budget.daily
-        changes[f"campaigns.{name}.budget"] = {"total": total, "daily": None if daily is None else min(daily, total)}
+        daily = None if plan.daily is None else min(plan.daily, total)
+        changes[f"campaigns.{name}.budget"] = {"total": total, "daily": daily}
     scenario = varied(plan.base, changes).model_copy(update={"seed": seed})
     return Cell(scenario, tuple(sorted(off)), "until:" + ",".join(f"{end:.12g}" for end in plan.ends_s))
 

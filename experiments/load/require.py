@@ -36,8 +36,15 @@ class Requirement(NamedTuple):
         """Whether a run's result keeps to it."""
         return _HOLDS[self.sign](self.value(result), self.limit)
 
+    @property
+    def unit(self) -> str:
+        """What stands behind the measured value."""
+        if self.measure in LATENCIES:
+            return " ms"
+        return " %" if self.share else "/s" if self.measure == "rate" else ""
+
     def value(self, result: Mapping[str, Any]) -> float:
-        """What the run measured, in the unit of the limit."""
+        """What the run measured, in ms, per cent, requests per second or a number (`unit`)."""
         if self.measure in LATENCIES:
             return float(result["latency_ms"][self.measure])
         if self.measure == "rate":

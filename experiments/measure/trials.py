@@ -91,7 +91,7 @@ def _mean(values: Any) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def figure(trials: dict[str, list[Estimate]], campaign_id: str) -> Plot:
+def figure(trials: dict[str, list[Estimate]], campaign_id: str, currency: str = "currency units") -> Plot:
     """Estimates less truth by design with the intervals of the first repeats, and what each design costs."""
     drawn, (left, right) = style.new_figure(4.6, 1, 2, width_ratios=(1.6, 1))
     for row, estimates in enumerate(trials.values()):
@@ -104,7 +104,7 @@ def figure(trials: dict[str, list[Estimate]], campaign_id: str) -> Plot:
     right.barh(y - 0.2, [s.forgone or 0.0 for s in summaries], height=0.36, color=style.SKY, label="value forgone")
     right.barh(y + 0.2, [s.extra_cost for s in summaries], height=0.36, color=style.RED, label="paid for control ads")
     style.name_rows(right, [""] * len(summaries))
-    right.set(title="Its cost", xlabel="currency units, mean of the repeats")
+    right.set(title="Its cost", xlabel=f"{currency}, mean of the repeats")
     right.legend(fontsize=9.5, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     for axes in (left, right):
         style.plain_axis(axes, "x")

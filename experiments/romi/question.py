@@ -78,6 +78,13 @@ def ask(
     return Question(base, campaign_id, lever, whole, current, tuple(seeds_from(base.seed, seeds)))
 
 
+def chosen_campaign(base: Scenario, campaign_id: str | None) -> str:
+    """The campaign named, or the only one there is; raises `StudyError` when there are several to choose from."""
+    if campaign_id is None and len(base.campaigns) > 1:
+        raise StudyError(f"--campaign: is missing; {base.name} has {', '.join(base.campaigns)}: name one of them")
+    return next(iter(base.campaigns)) if campaign_id is None else campaign_id
+
+
 def check_campaign(base: Scenario, campaign_id: str, *, needs_return: bool = True) -> None:
     """Raises `StudyError` unless the scenario has the campaign and (if need be) something can come of it."""
     campaigns = base.campaigns
@@ -105,5 +112,24 @@ def _current(base: Scenario, campaign_id: str, lever: str) -> float:
             raise StudyError(f"--vary {lever}: campaign {campaign_id} has no such setting; {hint}")
         here = inside[key]
     if isinstance(here, bool) or not isinstance(here, int | float) or not math.isfinite(here):
-        raise StudyError(f"--vary {lever}: it is {here!r} in campaign {campaign_id}; only numbers can be turned")
+        campaign = base.campaigns[campaign_id].model_dump(mode="json")
+        told = (
+            "is not set"
+            if here is None
+            else "is a group of settings"
+            if isinstance(here, dict | list)
+            else "is no number"
+        )
+        raise StudyError(
+            f"--vary {lever}: {told} in campaign {campaign_id}, and only numbers can be turned; there are: "
+            + ", ".join(_numbers(campaign))
+        )
     return here
+
+
+def _numbers(part: Any, place: str = "") -> list[str]:
+    """Dotted names of the numbers in a part of a campaign."""
+    if isinstance(part, dict | list):
+        inside = part.items() if isinstance(part, dict) else enumerate(part)
+        return [name for key, value in inside for name in _numbers(value, f"{place}.{key}" if place else str(key))]
+    return [place] if isinstance(part, int | float) and not isinstance(part, bool) else []

@@ -4,8 +4,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const chart = document.getElementById("chart"), plan = document.getElementById("plan");
   const rows = data.rows.filter((row) => row.spend[0] !== null);
-  const money = (x) => (x === null ? "–" : x.toLocaleString("en", { maximumFractionDigits: Math.abs(x) >= 1000 ? 0 : Math.abs(x) >= 0.1 ? 2 : 4 }) + " " + data.currency);
-  const share = (x) => (x === null ? "–" : (x > 0 ? "+" : "") + (100 * x).toLocaleString("en", { maximumFractionDigits: 0 }) + " %");
+  const money = (x) => (x === null ? "–" : x.toLocaleString("en", { minimumFractionDigits: Math.abs(x) >= 1000 ? 0 : 2, maximumFractionDigits: Math.abs(x) >= 1000 ? 0 : Math.abs(x) >= 0.1 ? 2 : 4 }).replace("-", "\u2212") + " " + data.currency);
+  const share = (x) => (x === null ? "–" : (x > 0 ? "+" : "") + (100 * x).toLocaleString("en", { maximumFractionDigits: 0 }).replace("-", "\u2212") + " %");
   const plain = (x) => (x === null ? "–" : x.toLocaleString("en", { maximumFractionDigits: x < 100 ? 2 : 0 }));
   const MEASURES = [
     ["incremental_value", "Incremental value", `incremental value (${data.currency})`, 1, plain],

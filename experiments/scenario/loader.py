@@ -27,6 +27,14 @@ from experiments.scenario.references import find_problems
 from experiments.scenario.strategy_file import BadStrategy, strategy_source
 
 SHIPPED = FilePath(__file__).parent / "shipped"
+OTHER_KINDS = {
+    "an exchange's configuration (bidlab exchange serve)": {"bidders", "placements"},
+    "the JSON Schema that editors complete scenarios with": {"$schema", "$defs"},
+    "the manifest of a run; its scenario.yaml lies beside it": {"scenario_hash", "versions"},
+    "an OpenRTB request (bidlab explain)": {"id", "imp"},
+    "the description of an audience's source (bidlab dmp import)": {"source", "identifiers"},
+}
+"""Files people hand over by mistake, each with the keys that tell it."""
 MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -57,8 +65,20 @@ def find(source: str | FilePath) -> FilePath:
         raise ScenarioError(f"{source}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
     if exists:
         return path
-    hint = suggestion(path.stem, names, "shipped scenarios")
-    raise ScenarioError(f"{source}: there is no such file and no shipped scenario of that name; {hint}")
+    raise ScenarioError(f"{source}: there is no such file and no shipped scenario of that name; {_near(path, names)}")
+
+
+def _near(path: FilePath, names: list[str]) -> str:
+    """What may have been meant: a scenario file in the same folder, else a shipped one."""
+    here = {file.name: file for pattern in ("*.yaml", "*.yml") for file in path.parent.glob(pattern)}
+    if path.stem in names:
+        return f"did you mean {path.stem}?"
+    for known in (here, dict.fromkeys(names)):
+        hint = suggestion(path.name, known)
+        if hint.startswith("did you mean"):
+            name = hint.removeprefix("did you mean ").rstrip("?")
+            return f"did you mean {here.get(name) or name}?"
+    return "`bidlab scenarios` lists the shipped ones, `bidlab init plan.yaml` writes one to start from"
 
 
 def read(path: FilePath) -> str:
@@ -87,7 +107,19 @@ def load_text(text: str, source: str, overrides: Sequence[str] = (), folder: Fil
     if not isinstance(document.data, dict):
         told = "is empty" if document.data is None else "must be a mapping (key: value lines) at the top"
         raise ScenarioError(f"{source}:1: the file {told}; `bidlab init` writes a scenario to start from")
+    if (other := _other_kind(document.data)) is not None:
+        raise ScenarioError(f"{source}:1: this is {other}, not a scenario; `bidlab init` writes one to start from")
     return _Loading(document, source).scenario(overrides, folder)
+
+
+def _other_kind(data: dict[Any, Any]) -> str | None:
+    """What a file is that is plainly something else of ours; None for what may be a scenario, however broken."""
+    if {"campaigns", "people", "publishers"} & data.keys():
+        return None
+    for told, keys in OTHER_KINDS.items():
+        if keys <= data.keys():
+            return told
+    return None
 
 
 class _Loading:

@@ -11,16 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import experiments.report
 from experiments.errors import RunError
 from experiments.report.plots import style
 from experiments.report.words import money, percent, signed_percent
 from experiments.results.manifest import Manifest
 
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#1c2530}"
-    "img{max-width:100%}table{border-collapse:collapse;font-size:14px}th,td{padding:.2rem .7rem;text-align:right;"
-    "border-bottom:1px solid #dde3ea}th:nth-child(-n+3),td:nth-child(-n+3){text-align:left}p{color:#5b6673}"
-)
+CSS = Path(experiments.report.__file__).with_name("report.css")
+_STYLE = "th:nth-child(-n+3),td:nth-child(-n+3){text-align:left}"
 
 
 def write(
@@ -73,18 +71,19 @@ def page(agents: pa.Table, plot: style.Plot, manifest: Manifest) -> str:
         lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
     title = html.escape(manifest.title)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_STYLE}:root{{{_variables()}}}</style></head><body><h1>{title}</h1>"
-        f"<p>{manifest.auctions:,} auctions, {agents.num_rows} agents, seed {manifest.seed}. "
-        f"{html.escape(plot.caption)}</p>"
-        f"{style.svg_of(plot)}<table><thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></body></html>\n"
+        f"<title>{title}</title><style>{CSS.read_text('utf-8')}{_STYLE}</style></head><body>"
+        f'<header><p class="eyebrow">bidlab tournament</p><h1>{title}</h1>'
+        f'<p class="lead">{manifest.auctions:,} auctions, {agents.num_rows} agents, '
+        f"seed {manifest.seed}. Money in {manifest.currency}."
+        f'</p></header><main><section><figure><div class="plot">{style.svg_of(plot)}</div>'
+        f"<figcaption>{html.escape(plot.caption)}</figcaption></figure>"
+        f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{name}</th>" for name in head)}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div></section></main></body></html>\n"
     )
-
-
-def _variables() -> str:
-    return "".join(f"--{name}:{colour};" for name, colour in style.COLOURS.items())
 
 
 def _amount(nanos: int | None, currency: str) -> str:

@@ -49,7 +49,7 @@ def by_publisher(facts: Facts) -> Plot | None:
     style.name_rows(left, [clip(name) for name in groups])
     left.set_xlabel("impressions bought")
     right.set_xlabel(f"average price (CPM, {facts.currency} per 1,000)")
-    right.set_xlim(left=0)
+    right.set_xlim(0, 1.08 * max(right.get_xlim()[1], 1e-6))  # the dearest dot stays clear of the edge
     for axes in (left, right):
         style.short_numbers(axes, "x")
         style.plain_axis(axes, "x")

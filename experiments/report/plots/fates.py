@@ -41,7 +41,8 @@ def waterfall(facts: Facts) -> Plot:
         starts.append(left if fate != "won" else 0)
     y = np.arange(len(labels))
     colours = [style.MUTED, *(FATE_COLOURS[fate] if fate != "not_targeted" else style.GREY for fate in FATES)]
-    axes.barh(y, widths, left=starts, height=0.68, color=colours, edgecolor=colours, linewidth=1.2)
+    edges = [1.2 if width else 0.0 for width in widths]  # few requests are still seen, none are not
+    axes.barh(y, widths, left=starts, height=0.68, color=colours, edgecolor=colours, linewidth=edges)
     ends = [seen, *(starts[1:-1]), 0]
     for step in range(len(labels) - 2):
         axes.plot([ends[step]] * 2, [step + 0.34, step + 0.66], color=style.MUTED, linewidth=0.8)

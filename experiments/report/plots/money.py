@@ -42,8 +42,8 @@ def waterfall(facts: Facts) -> Plot | None:
     axes.barh(np.arange(len(labels)), widths, left=starts, height=0.68, color=colours)
     edge = axes.get_yaxis_transform()
     for row, width in enumerate(widths):
-        axes.text(1.13, row, money(width, facts.currency), ha="right", va="center", transform=edge)
-        axes.text(1.22, row, percent(ratio(width, paid)), ha="right", va="center", color=style.MUTED, transform=edge)
+        axes.text(1.16, row, money(width, facts.currency), ha="right", va="center", transform=edge)
+        axes.text(1.27, row, percent(ratio(width, paid)), ha="right", va="center", color=style.MUTED, transform=edge)
     style.name_rows(axes, labels)
     axes.set_xlim(0, paid)
     axes.set_xlabel(facts.currency)
@@ -86,7 +86,7 @@ def ways(facts: Facts) -> Plot | None:
     labels = [WAY_NAMES.get(names[k], names[k]) for k in shown]
     style.name_rows(left, labels)
     left.set_xlabel("impressions sold")
-    right.set_xlabel("price of a thousand (before fees)")
+    right.set_xlabel(f"CPM before fees ({facts.currency} per 1,000)")
     right.set_xlim(0, max(cpm.values()) * 1.3)
     for axes in (left, right):
         style.short_numbers(axes, "x")

@@ -69,7 +69,7 @@ def by_campaign(facts: Facts) -> Plot | None:
         used = percent(ratio(actual.sum(), budget), 0)
         axes.set_title(clip(name, 24 if columns == 4 else 30), fontsize=10)
         axes.text(0.03, 0.93, f"{used} of budget", transform=axes.transAxes, va="top", color=style.MUTED, fontsize=9)
-        axes.set_ylim(0, max(actual.sum(), planned.sum(), 1e-9) * 1.15)
+        axes.set_ylim(0, max(actual.sum(), planned.sum(), 1e-9) * 1.32)
         style.short_numbers(axes, bins=3)
         style.plain_axis(axes)
         style.time_axis(axes, length / 24)

@@ -101,7 +101,7 @@ def _returns(axes: Axes, rows: list[dict[str, Any]]) -> None:
     known = margins > 0
     axes.scatter(1 / margins[known], y[known], marker="|", s=220, color=style.INK, zorder=2, label="break-even")
     top = float(np.nanmax([*credited, *true, *(1 / margins[known])]))
-    axes.set_xlim(0, top * 1.32)
+    axes.set_xlim(0, top * 1.45)
     for ix, row in enumerate(rows):
         edge = axes.get_yaxis_transform()
         axes.text(0.995, ix, signed_percent(row["true_romi"]), va="center", ha="right", weight="bold", transform=edge)

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.errors import StudyError
 from experiments.funds.parts import split_all, split_campaign
-from experiments.funds.phases import Phased, plan_phases, run_phases
+from experiments.funds.phases import Phased, _cell, plan_phases, run_phases
 from experiments.results.tables import read_parquet, schema_of
 from experiments.scenario.loader import load
 from experiments.sweep.cell import Cell, Outcome
@@ -68,6 +68,18 @@ def test_what_comes_in_late_is_counted_when_it_comes(found: Phased) -> None:
     assert alone.spend[1:].sum() == 0.0
     assert alone.truth[0].tolist() == found.truth[0].tolist()
     assert alone.truth[1:].sum() > 0
+
+
+def test_a_daily_limit_above_a_phases_money_is_no_obstacle() -> None:
+    """Three phases of 5.33 each under a daily limit of 9, and the limit is still there when a phase has more."""
+    plan = plan_phases(load("learning"), "awareness", 3, seeds=1)
+    assert plan.first == pytest.approx(16 / 3)
+    budgets = np.array([5.0, 20.0, 3.0])
+    cell = _cell(plan, budgets, 1)
+    daily = [cell.scenario.campaigns[name].budget.daily for name in plan.phases]
+    assert daily == [5.0, 9.0, 3.0]
+    split, parts = split_all(load("learning"), ["awareness=time:4"])
+    assert {split.campaigns[part].budget.daily for part in parts["awareness"]} == {4.0}
 
 
 def test_flights_follow_one_another_and_channels_do_not_overlap() -> None:

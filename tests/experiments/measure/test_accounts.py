@@ -11,6 +11,7 @@ import pytest
 from bidder.core.book import Book
 from experiments.accounting import campaign_columns
 from experiments.audience.exposed import exposed
+from experiments.cli.measure import show
 from experiments.drivers.batch import run_batch
 from experiments.ledger import Ledger
 from experiments.measure.accounts import accounts_of, customers_of
@@ -83,3 +84,19 @@ def test_the_command(tmp_path: Path) -> None:
     assert {"accounts", "customers"} == json.loads(done.stdout).keys()
     for name in ("accounts", "customers"):
         assert read_parquet(tmp_path / "a" / f"{name}.parquet").schema.equals(schema_of(name))
+
+
+def test_returns_are_told_in_per_cent(capsys: pytest.CaptureFixture[str]) -> None:
+    show(
+        [
+            {"measure": "romi", "after": 18.436, "difference_low": -0.05},
+            {"measure": "cpm", "after": 2.1, "difference_low": None},
+        ],
+        "both",
+    )
+    show([{"campaign": "a", "marginal_romi_after": -0.25, "spend": None}], "one")
+    words = capsys.readouterr().out.replace("\u00a0", " ").replace("−", "-")
+    assert "+1,844 %" in words
+    assert "-5 pp" in words
+    assert "2.10" in words
+    assert "-25 %" in words

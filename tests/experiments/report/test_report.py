@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from experiments.report import Report, build_report, write_report
-from experiments.report.facts import gather
+from experiments.report.facts import Facts, gather
 from experiments.report.page import SECTIONS
-from experiments.report.plots import prices, style
+from experiments.report.plots import fates, money, prices, style
 from experiments.results.dictionary import FATES
 from experiments.results.tables import build_tables
 from tests.experiments import synthetic_run
@@ -138,6 +141,30 @@ def test_a_run_that_saw_no_request_has_a_whole_report() -> None:
     html = write_report(build_tables(columns), title="Quiet", currency="EUR", manifest=manifest)
     assert "There were no requests" in html
     assert "No bid reached an auction" in html
+
+
+@pytest.mark.parametrize("draw", [fates.waterfall, money.waterfall])
+def test_no_word_is_cut_off_in_the_pictures(draw: Callable[[Facts], style.Plot | None]) -> None:
+    """Names of rows and the columns of numbers beside them, in the PNG files; the page would show them anyway."""
+    manifest = synthetic_run.manifest()
+    facts = gather(synthetic_run.tables(), manifest.title, "EUR", manifest)
+    with style.look():
+        plot = draw(facts)
+        assert plot is not None
+        style.png_of(plot)
+        canvas = plot.figure.canvas
+        assert isinstance(canvas, FigureCanvasAgg)
+        for axes in plot.figure.axes:
+            for text in (*axes.texts, *(label for label in axes.get_yticklabels() if label.get_text())):
+                extent = text.get_window_extent(canvas.get_renderer())
+                assert 0 <= extent.x0 < extent.x1 <= plot.figure.bbox.width, text.get_text()
+
+
+def test_hours_are_marked_at_hours_people_think_in() -> None:
+    axes = Figure().subplots()
+    for days, step_h in ((0.5, 2), (1, 3), (2, 6), (3, 24), (14, 48), (30, 96)):
+        style.time_axis(axes, days)
+        assert axes.get_xticks()[1] == step_h
 
 
 def test_fifty_campaigns_are_all_in_the_table_and_gathered_in_the_plots() -> None:

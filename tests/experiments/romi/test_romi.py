@@ -193,6 +193,10 @@ def test_the_command_leaves_a_whole_study(tmp_path: Path) -> None:
     page = (folder / "romi.html").read_text()
     assert "default-src 'none'" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+    refused = bidlab(tmp_path, "romi", "learning")
+    assert refused.stderr == "bidlab: --campaign: is missing; learning has awareness, buyers: name one of them\n"
+    refused = bidlab(tmp_path, "romi", "learning", "--campaign", "awareness", "--vary", "bid.max=1,2")
+    assert "is not set in campaign awareness, and only numbers can be turned; there are: budget.total" in refused.stderr
     refused = bidlab(tmp_path, "romi", "learning", "--campaign", "nobody")
     assert refused.code == 1
     assert refused.stderr.startswith("bidlab: --campaign nobody: no such campaign")
