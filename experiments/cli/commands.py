@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.report import report
     from experiments.cli.romi import romi
     from experiments.cli.run import run
+    from experiments.cli.sellers import avails
     from experiments.cli.serve import serve
     from experiments.cli.sweep import sweep
     from experiments.cli.tournament import tournament
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
     market.command("floors")(_interruptible(floors))
     market.command("safety")(_interruptible(safety))
     market.command("reaction")(_interruptible(reaction))
+    market.command("avails")(_interruptible(avails))
     app.add_typer(market, name="market")
     app.command("explain")(_interruptible(explain))
     app.command("load")(_interruptible(load))

@@ -153,8 +153,8 @@ def promises(data: Mapping[str, Any]) -> Iterator[Promise]:
             continue
         seller = str(at(deal, "publisher"))
         slots = [(seller, slot) for slot, _ in _covered(deal, data)]
-        requests = _requests(data, seller, min(days, number(data, "days") or days))
-        avails = {slot: requests * _share(data, *slot) for slot in slots}
+        requests = expected_requests(data, seller, min(days, number(data, "days") or days))
+        avails = {slot: requests * expected_share(data, *slot) for slot in slots}
         left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)
         yield Promise(name, owed, days, probability, left, any(slot in taken for slot in slots))
         for slot in slots:
@@ -184,7 +184,7 @@ def _days_for(owed: float, probability: float, per_day: float) -> float:
     return -(-days * 10 // 1) / 10
 
 
-def _requests(data: Mapping[str, Any], seller: str, days: float) -> float:
+def expected_requests(data: Mapping[str, Any], seller: str, days: float) -> float:
     """Requests expected within so many days of the start, by the shape of the week, as if all were the seller's.
 
     Those the filter of invalid traffic stops are taken off.
@@ -204,7 +204,7 @@ def _requests(data: Mapping[str, Any], seller: str, days: float) -> float:
     return per_day / 24.0 * total / float(weights.mean())
 
 
-def _share(data: Mapping[str, Any], seller: str, slot: str) -> float:
+def expected_share(data: Mapping[str, Any], seller: str, slot: str) -> float:
     """Share of all requests that are a slot's, without those a network takes."""
     shares = {name: number(body, "share", default=1.0) or 0.0 for name, body in items(data, "publishers")}
     slots = dict(items(data, "publishers", seller, "slots"))
