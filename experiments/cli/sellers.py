@@ -1,4 +1,4 @@
-"""`bidlab market avails`: what each publisher can expect to have, has promised, and can still sell."""
+"""`bidlab market avails|yield`: what publishers can expect, have promised and can still sell, and what it brought."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from experiments.avails.promises import Promise
+    from experiments.opportunity_cost import Alternative
     from experiments.scenario.models import Scenario
 
 
@@ -111,3 +112,65 @@ def _table(title: str, headings: tuple[str, ...], left: int = 2) -> Table:
     for k, heading in enumerate(headings):
         table.add_column(heading, justify="left" if k < left else "right", no_wrap=True)
     return table
+
+
+def yield_(scenario: ScenarioName, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Show what each seller's channels bring in each way of sale, and what agreed prices cost it."""
+    from experiments.drivers.batch import run_batch
+    from experiments.opportunity_cost import alternatives
+    from experiments.results.tables import build_table
+    from experiments.scenario.loader import load
+    from experiments.seller_yield import seller_yield
+    from experiments.setting import make_ready
+
+    plan = load(scenario, overrides or [])
+    setting = make_ready(plan)
+    ledger, _ = run_batch(setting)
+    rows = build_table("seller_yield", seller_yield(setting, ledger)).to_pylist()
+    others = alternatives(setting, ledger)
+    if as_json:
+        told = [{**other._asdict(), "advice": other.advice} for other in others]
+        head = {"scenario": plan.name, "currency": plan.currency, "seed": plan.seed}
+        print(json.dumps(head | {"rows": rows, "agreed_prices": told}, indent=2))
+        return
+    _show_yield(rows, plan.currency)
+    _show_alternatives(others, plan.currency)
+
+
+def _show_yield(rows: list[dict[str, Any]], currency: str) -> None:
+    from rich.console import Console
+
+    from openrtb.money import NANOS_PER_UNIT
+
+    names = ("seller", "channel", "way", "requests", "sold", "fill", "a thousand sold", "eCPM", "revenue", "share")
+    table = _table(f"after fees, in {currency}; eCPM: per thousand requests of the channel", names, left=3)
+    whole: dict[str, int] = {}
+    for row in rows:
+        whole[row["seller_id"]] = whole.get(row["seller_id"], 0) + row["seller_nanos"]
+    for row in rows:
+        has, asked, sold = row["seller_nanos"] / NANOS_PER_UNIT, row["requests"], row["impressions"]
+        way = f"{row['way'].replace('_', ' ')}{', ' if row['exchange_id'] else ''}{row['exchange_id']}"
+        total = whole[row["seller_id"]]
+        table.add_row(
+            *(row["seller_id"], row["channel"], way, f"{asked:,}", f"{sold:,}"),
+            f"{sold / asked:.1%}" if asked else "–",
+            *(f"{1000 * has / sold:.3f}" if sold else "–", f"{1000 * has / asked:.4f}" if asked else "–"),
+            *(f"{has:,.2f}", f"{row['seller_nanos'] / total:.1%}" if total else "–"),
+        )
+    Console(width=140).print(table)
+
+
+def _show_alternatives(rows: list[Alternative], currency: str) -> None:
+    from rich.console import Console
+
+    if not rows:
+        return
+    names = ("slot", "way", "impressions", "had", "openly, at least", "±")
+    table = _table(f"agreed prices against the open auction of the same impressions; {currency} CPM after fees", names)
+    table.add_column("so", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            *(row.slot_id, row.way, f"{row.impressions:,}", f"{row.had:.3f}", f"{row.open_least:.3f}"),
+            *(f"{row.standard_error:.3f}", row.advice),
+        )
+    Console(width=140).print(table)
