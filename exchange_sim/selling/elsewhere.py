@@ -36,7 +36,14 @@ def open_world(world: World) -> World:
 
 
 @outlined
-def _openly(world: World, opps: NDArray[np.void], i: int, terms: NDArray[np.void], asks: NDArray[np.void]) -> float:
+def _openly(
+    world: World,
+    opps: NDArray[np.void],
+    i: int,
+    terms: NDArray[np.void],
+    asks: NDArray[np.void],
+    blocks: NDArray[np.int64],
+) -> float:
     """What rivals alone would leave of opportunity *i* after the exchange's fee (nanos); no campaign bids.
 
     Where there is one exchange its fee is not taken: that is a share of a sum.
@@ -45,7 +52,7 @@ def _openly(world: World, opps: NDArray[np.void], i: int, terms: NDArray[np.void
     if count > 0:
         for k in range(count):
             asks["campaign_ix"][k], asks["bid_nanos"][k], asks["via_deal"][k] = -1, 0, 0
-        chosen = clear_paths(world, key, terms, asks, count)
+        chosen = clear_paths(world, opps, i, terms, asks, count, blocks)
         return float(asks["paid_nanos"][chosen] - asks["fee_nanos"][chosen]) if chosen >= 0 else 0.0
     slot_ix = int(terms["slot_ix"][0])
     told = clear_by_rules(
@@ -81,6 +88,7 @@ def _value_block(
     at: NDArray[np.int64],
     terms: NDArray[np.void],
     asks: NDArray[np.void],
+    blocks: NDArray[np.int64],
     found: NDArray[np.float64],
 ) -> int:
     """Sell a block's impressions that are *wanted* (sorted) or that a network took; groups[n] of *found* gets them."""
@@ -93,7 +101,7 @@ def _value_block(
         elif shares[slot_ix] > 0.0 and uniform(opps["key"][i], RESALE) < shares[slot_ix]:
             group = last
         if group >= 0:
-            net = _openly(world, opps, i, terms, asks)
+            net = _openly(world, opps, i, terms, asks, blocks)
             found[group, slot_ix, COUNT] += 1.0
             found[group, slot_ix, NET] += net
             found[group, slot_ix, NET_SQUARED] += net * net
@@ -109,7 +117,8 @@ def sold_openly(
     found = np.zeros((group_count + 1, len(world.slots), 3))
     opps, cursor, at = np.zeros(BLOCK, OPPORTUNITY), np.zeros(2), np.zeros(1, np.int64)
     paths = most_paths(world)
-    working = np.zeros(paths, TERMS), np.zeros(paths, ASK)
+    nobody = np.zeros((2, 0, 0, 0), np.int64)  # without bids nothing is refused or stopped
+    working = np.zeros(paths, TERMS), np.zeros(paths, ASK), nobody
     shares = world.slots["network_share"].copy()
     while _value_block(again, shares, opps, cursor, end_s, wanted, groups, at, *working, found) == BLOCK:
         pass

@@ -1,4 +1,4 @@
-"""`bidlab market ways|floors|safety|reaction`: the same demand and luck, sold in other ways, at other floors, verified."""
+"""`bidlab market ways|floors|safety`: the same demand and luck, sold in other ways, at other floors, verified."""
 
 from __future__ import annotations
 
