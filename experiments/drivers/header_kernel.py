@@ -19,7 +19,7 @@ from bidder.core.touch import touch
 from exchange_sim.kernel import kernel, outlined
 from exchange_sim.selling.header import clear_paths, path_request_no, set_path_terms
 from exchange_sim.selling.rules import WAY_HEADER, WAY_OPEN
-from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.traffic import draw_signals
 from exchange_sim.verification.clearing import note_bot
 from exchange_sim.verification.rendering import show
 from exchange_sim.world import World
@@ -30,6 +30,7 @@ from experiments.drivers.batch_kernel import (
     Sale,
     clear_opportunity,
     deliver_purchases,
+    draw_block,
     record_bid,
     record_exposure,
     record_market,
@@ -219,10 +220,7 @@ def advance_paths(
     desk.filled[REACHED] = 0
     while done < most and free_entries(book) >= block_entries(book, block * paths.asks.shape[0]):
         wanted = min(most - done, block)
-        n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        if desk.units.shape[0] > 0:
-            for i in range(n):
-                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
+        n = draw_block(world, desk, wanted, until_s)
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])
