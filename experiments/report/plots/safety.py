@@ -9,6 +9,7 @@ from experiments.report.plots import style
 from experiments.report.plots.style import Plot
 from experiments.report.words import clip, count, money, percent
 from experiments.results.summary import ratio
+from openrtb.money import NANOS_PER_UNIT
 
 KINDS = {
     "refused_ads": ("ad refused", style.BLUE, ""),
@@ -100,7 +101,7 @@ def viewed(facts: Facts) -> Plot | None:
             (
                 *(row["campaign_id"], row["publisher_id"], count(row["impressions"]), count(row["viewed"])),
                 *(percent(ratio(row["viewed"], row["impressions"])), count(row["refunded"])),
-                *(money(row["refunded_nanos"] / 1e9, facts.currency), count(row["truth_bots"])),
+                *(money(row["refunded_nanos"] / NANOS_PER_UNIT, facts.currency), count(row["truth_bots"])),
                 count(row["truth_bad_ads"] + row["truth_bad_pages"]),
             )
             for row in table.to_pylist()
