@@ -28,6 +28,7 @@ from experiments.ledger import (
 )
 from experiments.results.dictionary import FATES
 from experiments.results.tables import Codes
+from experiments.seller_yield import seller_yield
 from experiments.selling_accounts import bids, deals, money
 from experiments.setting import Setting
 from experiments.verification_accounts import safety, seller_traffic
@@ -59,6 +60,7 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "seller_bids": bids(setting, ledger, masked=False),
         "safety": safety(setting, ledger, masked=True),
         "seller_safety": safety(setting, ledger, masked=False),
+        "seller_yield": seller_yield(setting, ledger),
         "seller_traffic": seller_traffic(setting, ledger),
     }
 

@@ -82,7 +82,8 @@ class Tallies(NamedTuple):
     their sum, by how much they missed the price to beat (nanos)."""
     paths: NDArray[np.int64]
     """int64[S, 3]: of slots sold by header bidding, as paths: winners passed to the publisher, what the exchange kept
-    of what was sold there (nanos), the part of that which rivals paid in private auctions."""
+    of what was sold there (nanos; of what rivals have back: nothing), the part of that which rivals paid in private
+    auctions."""
     prices: NDArray[np.int64]
     """int64[P, PRICE_BINS, 3]: our bids in time, those won, requests by price to beat."""
     blocks: NDArray[np.int64]

@@ -12,29 +12,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_HEADER, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
-from exchange_sim.verification.rules import OPEN_PAID, PRIVATE_PAID
+from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAYS
 from experiments.compile_selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import (
     LOST_BID_NANOS,
     LOST_SHORT_NANOS,
-    PATH_FEES,
-    PATH_PRIVATE_FEES,
     SLOT_RESOLD,
-    SLOT_REVENUE,
-    SLOT_SOLD,
     Ledger,
 )
 from experiments.results.conservation import LOSSES
 from experiments.results.tables import Codes
+from experiments.sales import PARTS, THEY, Sold, sales
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
-from experiments.verification_accounts import invalid_counts, seen
 
 Columns = dict[str, Any]
 RIVALS = "rivals"
 BULK = "bulk"
-PARTS = 1_000_000_000
 
 
 class Split(NamedTuple):
@@ -74,22 +68,6 @@ def kept_and_refunded(sold: Sold, fees: Fees, *, ours: bool, resold: bool) -> Sp
     return kept._replace(advertiser=kept.advertiser + back, refund=back)
 
 
-class Sold(NamedTuple):
-    """Some of what one buyer bought: how many impressions, for how much, and what the exchange kept of it."""
-
-    impressions: int
-    paid: int
-    refunded: int
-    """Of that, given back because bots had seen it; never of what is sold by header bidding, which is not verified."""
-    kept: int | None
-    """None: the exchange takes its fee of the sum."""
-
-    def and_also(self, other: Sold) -> Sold:
-        """Both together."""
-        kept = None if self.kept is None or other.kept is None else self.kept + other.kept
-        return Sold(self.impressions + other.impressions, self.paid + other.paid, self.refunded + other.refunded, kept)
-
-
 Row = tuple[str, str, str, str, int, Split]
 """Buyer, seller, way, exchange, impressions, money."""
 
@@ -99,13 +77,11 @@ def money(setting: Setting, ledger: Ledger) -> Columns:
     scenario, names = setting.scenario, seller_names(setting.scenario)
     exchanges = ["", *scenario.exchanges]
     rows: list[Row] = []
-    for (campaign_ix, seller_ix, way, exchange_ix), sold in sorted(_bought(setting, ledger).items()):
-        told = kept_and_refunded(sold, scenario.fees, ours=True, resold=way == WAY_NETWORK)
-        buyer = setting.plans[campaign_ix].campaign_id
+    for (buyer_ix, seller_ix, way, exchange_ix), sold in sorted(by_exchange(setting, ledger).items(), key=_order):
+        ours = buyer_ix != THEY
+        told = kept_and_refunded(sold, scenario.fees, ours=ours, resold=way == WAY_NETWORK)
+        buyer = setting.plans[buyer_ix].campaign_id if ours else RIVALS
         rows.append((buyer, names[seller_ix], WAYS[way], exchanges[exchange_ix], sold.impressions, told))
-    for (seller_ix, way, exchange_ix), sold in sorted(_bought_by_rivals(setting, ledger).items()):
-        told = kept_and_refunded(sold, scenario.fees, ours=False, resold=way == WAY_NETWORK)
-        rows.append((RIVALS, names[seller_ix], WAYS[way], exchanges[exchange_ix], sold.impressions, told))
     rows += _bulk(setting, ledger)
     rows += _refunds(setting)
     columns: Columns = {
@@ -120,75 +96,31 @@ def money(setting: Setting, ledger: Ledger) -> Columns:
     return columns
 
 
-def _exchange_of(setting: Setting) -> NDArray[np.int64]:
-    """int64[S]: in which exchange each slot is offered; 0: the scenario's own."""
-    names = ["", *setting.scenario.exchanges]
-    return np.array([names.index(offered.exchange) for offered in offered_slots(setting.scenario)], np.int64)
+Bought = tuple[int, int, int, int]
+"""Campaign (or THEY), seller, way, exchange (0: the scenario's own)."""
 
 
-def _is_path(setting: Setting) -> NDArray[np.bool_]:
-    """bool[S]: whether a slot is sold by header bidding, where each exchange takes its fee of each price."""
-    publishers = setting.scenario.publishers
-    return np.array(
-        [not o.resold and bool(publishers[o.owner].header) for o in offered_slots(setting.scenario)], np.bool_
-    )
-
-
-def _kept(setting: Setting, slot_ix: NDArray[np.int32], price_nanos: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64[]: what the exchange kept of each price paid on a path."""
-    paths = setting.world.selling.paths
-    if not len(paths):
-        return np.zeros(len(slot_ix), np.int64)
-    parts = paths["fee_parts"][slot_ix]
-    kept: NDArray[np.int64] = price_nanos // PARTS * parts + price_nanos % PARTS * parts // PARTS
-    return kept
-
-
-def _bought(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int, int], Sold]:
-    """What the campaigns bought, by (campaign, seller, way, exchange)."""
-    shown, slot_ix = ledger.exposures, ledger.exposures["slot_ix"]
-    seller_ix = setting.world.slots["publisher_ix"][slot_ix].astype(np.int64)
-    way = np.where(seller_ix >= len(setting.scenario.publishers), WAY_NETWORK, shown["way"])
-    shape = len(setting.plans), len(seller_names(setting.scenario)), len(WAYS), 1 + len(setting.scenario.exchanges)
-    cell = np.ravel_multi_index((shown["campaign_ix"], seller_ix, way, _exchange_of(setting)[slot_ix]), shape)
-    cells, index, counts = np.unique(cell, return_inverse=True, return_counts=True)
-    paid, back, kept, by_price = (np.zeros(len(cells), np.int64) for _ in range(4))
-    np.add.at(paid, index, shown["price_nanos"])
-    refunded = seen(setting, ledger).found
-    np.add.at(back, index[refunded], shown["price_nanos"][refunded])
-    np.add.at(kept, index, _kept(setting, slot_ix, shown["price_nanos"]))
-    np.add.at(by_price, index, _is_path(setting)[slot_ix])
-    found = {}
-    for k, at in enumerate(zip(*np.unravel_index(cells, shape), strict=True)):
-        campaign, seller, how, exchange = (int(n) for n in at)
-        sold = Sold(int(counts[k]), int(paid[k]), int(back[k]), int(kept[k]) if by_price[k] else None)
-        found[campaign, seller, how, exchange] = sold
+def by_exchange(setting: Setting, ledger: Ledger) -> dict[Bought, Sold]:
+    """What was sold, over the slots of a seller in an exchange: fees are taken of these sums."""
+    found: dict[Bought, Sold] = {}
+    place = places(setting)
+    for (buyer_ix, slot_ix, way), sold in sales(setting, ledger).items():
+        seller_ix, exchange_ix = place[slot_ix]
+        at = buyer_ix, seller_ix, way, exchange_ix
+        found[at] = found[at].and_also(sold) if at in found else sold
     return found
 
 
-def _bought_by_rivals(setting: Setting, ledger: Ledger) -> dict[tuple[int, int, int], Sold]:
-    """What the rivals bought, by (seller, way, exchange): all that was sold, less what is ours."""
-    slots, shown, own = setting.world.slots, ledger.exposures, len(setting.scenario.publishers)
-    count, paid = ledger.tallies.slots[:, SLOT_SOLD].copy(), ledger.tallies.slots[:, SLOT_REVENUE].copy()
-    kept = ledger.tallies.paths[:, PATH_FEES].copy()
-    np.subtract.at(count, shown["slot_ix"], 1)
-    np.subtract.at(paid, shown["slot_ix"], shown["price_nanos"])
-    np.subtract.at(kept, shown["slot_ix"], _kept(setting, shown["slot_ix"], shown["price_nanos"]))
-    back = invalid_counts(setting, ledger)
-    found: dict[tuple[int, int, int], Sold] = {}
-    exchange_ix, is_path = _exchange_of(setting), _is_path(setting)
-    for s, (invited_count, invited_paid) in enumerate(ledger.tallies.invited.tolist()):
-        seller_ix, by_price = int(slots["publisher_ix"][s]), bool(is_path[s])
-        fees = int(ledger.tallies.paths[s, PATH_PRIVATE_FEES])
-        private = Sold(invited_count, invited_paid, int(back[s, PRIVATE_PAID]), fees if by_price else None)
-        rest = int(kept[s]) - fees if by_price else None
-        openly = Sold(int(count[s]) - invited_count, int(paid[s]) - invited_paid, int(back[s, OPEN_PAID]), rest)
-        way = WAY_NETWORK if seller_ix >= own else WAY_HEADER if by_price else WAY_OPEN
-        for how, sold in ((WAY_PRIVATE, private), (way, openly)):
-            if sold.impressions:
-                at = seller_ix, how, int(exchange_ix[s])
-                found[at] = found[at].and_also(sold) if at in found else sold
-    return found
+def places(setting: Setting) -> list[tuple[int, int]]:
+    """(seller, exchange) of each slot; exchange 0: the scenario's own."""
+    exchanges, sellers = ["", *setting.scenario.exchanges], setting.world.slots["publisher_ix"].tolist()
+    offers = offered_slots(setting.scenario)
+    return [(sellers[s], exchanges.index(offered.exchange)) for s, offered in enumerate(offers)]
+
+
+def _order(told: tuple[Bought, Sold]) -> tuple[bool, Bought]:
+    """The rivals come after the campaigns."""
+    return told[0][0] == THEY, told[0]
 
 
 def _bulk(setting: Setting, ledger: Ledger) -> list[Row]:

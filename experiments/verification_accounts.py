@@ -132,6 +132,6 @@ def seller_traffic(setting: Setting, ledger: Ledger) -> Columns:
     }
     rows: Columns = {
         "seller_id": [offered.owner for offered in offers],
-        "slot_id": [f"{offered.owner}/{offered.name}" for offered in offers],
+        "slot_id": [f"{offered.owner}/{offered.label}" for offered in offers],
     }
     return rows | {name: values[slots].astype(np.int64) for name, values in columns.items()}

@@ -17,6 +17,7 @@ from exchange_sim.selling.rules import (
     DEAL_FLOOR,
     LOST_ELSEWHERE,
     LOST_SEAT,
+    LOST_STOPPED,
     LOST_TO_DEAL,
     NO_DEAL,
     OUR_FLOOR,
@@ -31,6 +32,7 @@ from exchange_sim.selling.seats import is_barred
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import week_hour
+from exchange_sim.verification.paths import is_stopped, refuse, tell_checked
 from exchange_sim.world import World
 
 FEE_PARTS = 1_000_000_000
@@ -59,6 +61,7 @@ ASK = np.dtype(
         ("lost", "i8"),
         ("market_nanos", "i8"),
         ("to_beat_nanos", "i8"),
+        ("checked", "i8"),  # what verification made of the bid: LOST_REFUSED, LOST_STOPPED; 0: nothing
     ],
     align=True,
 )
@@ -139,6 +142,7 @@ def _clear_path(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
     slot_ix = int(terms["slot_ix"][k])
     paths = world.selling.paths
     barred = is_barred(world.selling.barred, int(asks["campaign_ix"][k]), slot_ix, slot_ix)
+    absent = barred or asks["checked"][k] != 0
     won, price, paid, best, way, lost, market, to_beat, sold = clear_by_rules(
         world.rivals,
         world.rival_knots,
@@ -154,8 +158,8 @@ def _clear_path(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
         path_key(key, k) if paths["own_rivals"][slot_ix] == 1 else key,
         terms,
         k,
-        0 if barred else int(asks["bid_nanos"][k]),
-        asks["via_deal"][k] == 1 and not barred,
+        0 if absent else int(asks["bid_nanos"][k]),
+        asks["via_deal"][k] == 1 and not absent,
     )
     asks["won"][k] = won
     asks["passed"][k] = sold
@@ -185,18 +189,46 @@ def _best_path(asks: NDArray[np.void], count: int, but: int) -> int:
     return best
 
 
+@kernel
+def _choose(asks: NDArray[np.void], count: int) -> int:
+    """The path the publisher takes; -1: none. A fixed price goes before the comparison."""
+    return 0 if _is_fixed(asks) else _best_path(asks, count, -1)
+
+
+@kernel
+def _is_fixed(asks: NDArray[np.void]) -> bool:
+    return asks["won"][0] == 1 and asks["way"][0] >= PREFERRED
+
+
 @outlined
-def clear_paths(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDArray[np.void], count: int) -> int:
+def clear_paths(
+    world: World,
+    opps: NDArray[np.void],
+    i: int,
+    terms: NDArray[np.void],
+    asks: NDArray[np.void],
+    count: int,
+    blocks: NDArray[np.int64],
+) -> int:
     """Hold the auction of every path and let the publisher choose: into *asks* (ASK[]); returns the path, -1: unsold.
 
     The price to beat on a path is also what would have to be paid there to offer the publisher as much as the best of
-    the other paths (ties aside).
+    the other paths (ties aside). Where anything is verified, a bid refused on a path is out of its auction, and one
+    whose ad is stopped while it loads makes way for the next of its path, and the publisher chooses again. *blocks* as
+    in `exchange_sim.verification.rules`.
     """
+    key, verified = opps["key"][i], world.verification.on == 1
     for k in range(count):
+        asks["sold"][k], asks["checked"][k] = 0, 0
+        if verified:
+            asks["checked"][k] = refuse(world, opps, i, terms, asks, k, blocks)
         _clear_path(world, key, terms, asks, k)
-        asks["sold"][k] = 0
-    fixed = asks["won"][0] == 1 and asks["way"][0] >= PREFERRED
-    chosen = 0 if fixed else _best_path(asks, count, -1)
+    chosen = _choose(asks, count)
+    while verified and chosen >= 0 and asks["won"][chosen] == 1 and is_stopped(world, opps, i, asks, chosen, blocks):
+        asks["checked"][chosen] = LOST_STOPPED
+        _clear_path(world, key, terms, asks, chosen)
+        chosen = _choose(asks, count)
+    fixed = _is_fixed(asks)
     for k in range(count):
         if k == chosen:
             asks["sold"][k] = 1
@@ -214,4 +246,6 @@ def clear_paths(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
     inside = chosen >= 0 and asks["won"][chosen] == 1 and asks["via_deal"][chosen] == 1
     if inside and terms["deal_kind"][chosen] > DEAL_FLOOR:
         world.selling.delivered[terms["deal_ix"][chosen]] += 1
+    if verified:
+        tell_checked(world, opps, i, asks, chosen, count)
     return chosen

@@ -61,7 +61,7 @@ def page_is_bad(pages: NDArray[np.float64], publisher_ix: int, refused: int, key
 
 
 @kernel
-def _note(blocks: NDArray[np.int64], campaign_ix: int, met_publisher_ix: int, publisher_ix: int, column: int) -> None:
+def note(blocks: NDArray[np.int64], campaign_ix: int, met_publisher_ix: int, publisher_ix: int, column: int) -> None:
     """Count for both sides: the buyer by whom it met, the seller by whose page it is."""
     blocks[BUYER_SIDE, campaign_ix, met_publisher_ix, column] += 1
     blocks[SELLER_SIDE, campaign_ix, publisher_ix, column] += 1
@@ -74,6 +74,7 @@ def stops(
     refused: int,
     pair: int,
     key: np.uint64,
+    eye: np.uint64,
     blocks: NDArray[np.int64],
     campaign_ix: int,
     met_publisher_ix: int,
@@ -81,28 +82,59 @@ def stops(
 ) -> bool:
     """Whether a detector stops this ad from loading on this page; what is shown although it should not be is counted.
 
-    Ads are looked at where the seller refuses anything, pages where the campaign does.
+    Ads are looked at where the seller refuses anything, pages where the campaign does. *key*: the auction's, by which
+    the page is what it is; *eye*: by which detectors see or overlook.
     """
     if pair & AD_CHECKED:
         bad = pair & AD_BAD != 0
-        if uniform(key, DETECT_AD) < detectors[ADS, RECALL if bad else FALSE_ALARMS]:
-            _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, STOPPED_ADS)
+        if uniform(eye, DETECT_AD) < detectors[ADS, RECALL if bad else FALSE_ALARMS]:
+            note(blocks, campaign_ix, met_publisher_ix, publisher_ix, STOPPED_ADS)
             if not bad:
-                _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, MISTAKEN_ADS)
+                note(blocks, campaign_ix, met_publisher_ix, publisher_ix, MISTAKEN_ADS)
             return True
     bad_page = False
     if pair & PAGE_CHECKED:
         bad_page = pair & PAGE_MAY_BE_BAD != 0 and page_is_bad(pages, publisher_ix, refused, key)
-        if uniform(key, DETECT_PAGE) < detectors[PAGES, RECALL if bad_page else FALSE_ALARMS]:
-            _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, STOPPED_PAGES)
+        if uniform(eye, DETECT_PAGE) < detectors[PAGES, RECALL if bad_page else FALSE_ALARMS]:
+            note(blocks, campaign_ix, met_publisher_ix, publisher_ix, STOPPED_PAGES)
             if not bad_page:
-                _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, MISTAKEN_PAGES)
+                note(blocks, campaign_ix, met_publisher_ix, publisher_ix, MISTAKEN_PAGES)
             return True
     if pair & AD_BAD:
-        _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, SHOWN_BAD_ADS)
+        note(blocks, campaign_ix, met_publisher_ix, publisher_ix, SHOWN_BAD_ADS)
     if bad_page:
-        _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, SHOWN_BAD_PAGES)
+        note(blocks, campaign_ix, met_publisher_ix, publisher_ix, SHOWN_BAD_PAGES)
     return False
+
+
+@kernel
+def note_bot(
+    bots: NDArray[np.void],
+    person_ix: int,
+    key: np.uint64,
+    slot_ix: int,
+    sold: bool,
+    won: bool,
+    private: bool,
+    paid_nanos: int,
+    invalid: NDArray[np.int64],
+) -> bool:
+    """Count a request, as it was offered in *slot_ix*, if it is a bot's; returns whether a rival has its money back.
+
+    What is ours (*won*) is looked up afterwards.
+    """
+    kind = bot_kind(bots, person_ix)
+    if kind < 0:
+        return False
+    invalid[slot_ix, BOT_REQUESTS] += 1
+    if not sold:
+        return False
+    invalid[slot_ix, BOTS_SHOWN] += 1
+    if won or not discovered(bots, kind, key):
+        return False
+    invalid[slot_ix, PRIVATE_COUNT if private else OPEN_COUNT] += 1
+    invalid[slot_ix, PRIVATE_PAID if private else OPEN_PAID] += paid_nanos
+    return True
 
 
 @outlined
@@ -140,7 +172,7 @@ def clear_verified(
         pair = int(verification.pairs[publisher_ix, campaign_ix])
         if pair & (AD_REFUSED | PAGE_REFUSED):
             column = REFUSED_ADS if pair & AD_REFUSED else REFUSED_PAGES
-            _note(blocks, campaign_ix, met_publisher_ix, publisher_ix, column)
+            note(blocks, campaign_ix, met_publisher_ix, publisher_ix, column)
             bid, inside, lost_to_check = 0, False, LOST_REFUSED
     while True:
         won, price, revenue, best, way, lost, market, to_beat, sold = clear_by_rules(
@@ -167,6 +199,7 @@ def clear_verified(
             verification.refuses[campaign_ix],
             pair,
             key,
+            key,
             blocks,
             campaign_ix,
             met_publisher_ix,
@@ -179,13 +212,6 @@ def clear_verified(
         lost, to_beat = lost_to_check, 0
     if won and pair & PAYS_VIEWABLE and not is_viewed(verification.viewable, seller_slot_ix, key):
         price, revenue = 0, 0
-    kind = bot_kind(verification.bots, opps["person_ix"][i])
-    if kind >= 0:
-        invalid[slot_ix, BOT_REQUESTS] += 1
-        if sold:
-            invalid[slot_ix, BOTS_SHOWN] += 1
-            if not won and discovered(verification.bots, kind, key):
-                private = way != WAY_OPEN
-                invalid[slot_ix, PRIVATE_COUNT if private else OPEN_COUNT] += 1
-                invalid[slot_ix, PRIVATE_PAID if private else OPEN_PAID] += revenue
+    private = way != WAY_OPEN
+    note_bot(verification.bots, opps["person_ix"][i], key, slot_ix, sold, won, private, revenue, invalid)
     return won, price, revenue, best, way, lost, market, to_beat, sold

@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.romi import romi
     from experiments.cli.run import run
     from experiments.cli.scenarios import scenarios
+    from experiments.cli.sellers import avails, yield_
     from experiments.cli.serve import serve
     from experiments.cli.sweep import sweep
     from experiments.cli.tournament import tournament
@@ -66,6 +67,8 @@ def register(app: typer.Typer) -> None:
     market.command("floors")(_interruptible(floors))
     market.command("safety")(_interruptible(safety))
     market.command("reaction")(_interruptible(reaction))
+    market.command("avails")(_interruptible(avails))
+    market.command("yield")(_interruptible(yield_))
     app.add_typer(market, name="market")
     app.command("explain")(_interruptible(explain))
     app.command("load")(_interruptible(load))

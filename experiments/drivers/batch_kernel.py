@@ -337,6 +337,17 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
 
 
 @kernel
+def draw_block(world: World, desk: Desk, most: int, until_s: float) -> int:
+    """Draw the next opportunities before *until_s*, at most *most*, each with the buyer's row of its cookie."""
+    opps = desk.opportunities
+    n = draw_opportunities(world, opps, most, desk.cursor, until_s)
+    if desk.units.shape[0] > 0:
+        for i in range(n):
+            opps["buyer_ix"][i] = desk.units[opps["cookie_ix"][i]]
+    return n
+
+
+@kernel
 def advance(
     world: World, book: Book, rows: NDArray[np.uint64], desk: Desk, tallies: Tallies, until_s: float, most: int
 ) -> int:
@@ -350,10 +361,7 @@ def advance(
     desk.filled[REACHED] = 0
     while done < most and free_entries(book) >= block_entries(book, block):
         wanted = min(most - done, block)
-        n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        if desk.units.shape[0] > 0:
-            for i in range(n):
-                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
+        n = draw_block(world, desk, wanted, until_s)
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])

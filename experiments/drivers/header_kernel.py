@@ -19,7 +19,8 @@ from bidder.core.touch import touch
 from exchange_sim.kernel import kernel, outlined
 from exchange_sim.selling.header import clear_paths, path_request_no, set_path_terms
 from exchange_sim.selling.rules import WAY_HEADER, WAY_OPEN
-from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.traffic import draw_signals
+from exchange_sim.verification.clearing import note_bot
 from exchange_sim.verification.rendering import show
 from exchange_sim.world import World
 from experiments.drivers.batch_kernel import (
@@ -29,6 +30,7 @@ from experiments.drivers.batch_kernel import (
     Sale,
     clear_opportunity,
     deliver_purchases,
+    draw_block,
     record_bid,
     record_exposure,
     record_market,
@@ -57,7 +59,15 @@ class Paths(NamedTuple):
 
 
 @kernel
-def _record_paths(world: World, terms: NDArray[np.void], asks: NDArray[np.void], count: int, tallies: Tallies) -> None:
+def _record_paths(
+    world: World,
+    opps: NDArray[np.void],
+    i: int,
+    terms: NDArray[np.void],
+    asks: NDArray[np.void],
+    count: int,
+    tallies: Tallies,
+) -> None:
     """Count the requests of an impression for its seller, path by path."""
     for k in range(count):
         slot_ix, won, sold = int(terms["slot_ix"][k]), asks["won"][k] == 1, asks["sold"][k] == 1
@@ -67,7 +77,11 @@ def _record_paths(world: World, terms: NDArray[np.void], asks: NDArray[np.void],
         market, best = asks["market_nanos"][k], asks["best_nanos"][k]
         record_market(world, tallies, slot_ix, slot_ix, market, told, sold, won, paid, best)
         tallies.paths[slot_ix, PATH_PASSED] += asks["passed"][k]
-        if sold:
+        back = False
+        if world.verification.on == 1:
+            bots, person_ix, key = world.verification.bots, opps["person_ix"][i], opps["key"][i]
+            back = note_bot(bots, person_ix, key, slot_ix, sold, won, not openly, paid, tallies.invalid)
+        if sold and not back:  # what goes back goes back all the way
             tallies.paths[slot_ix, PATH_FEES] += fee
             if not won and not openly:
                 tallies.paths[slot_ix, PATH_PRIVATE_FEES] += fee
@@ -93,8 +107,8 @@ def close_paths(
     which path, and why not on the others.
     """
     if count > 0:
-        clear_paths(world, opps["key"][i], terms, asks, count)
-        _record_paths(world, terms, asks, count, tallies)
+        clear_paths(world, opps, i, terms, asks, count, tallies.blocks)
+        _record_paths(world, opps, i, terms, asks, count, tallies)
     else:
         bid, via_deal, campaign_ix = int(asks["bid_nanos"][0]), asks["via_deal"][0] == 1, int(asks["campaign_ix"][0])
         only = clear_opportunity(world, opps, i, terms, 0, campaign_ix, bid, via_deal, tallies)
@@ -206,10 +220,7 @@ def advance_paths(
     desk.filled[REACHED] = 0
     while done < most and free_entries(book) >= block_entries(book, block * paths.asks.shape[0]):
         wanted = min(most - done, block)
-        n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        if desk.units.shape[0] > 0:
-            for i in range(n):
-                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
+        n = draw_block(world, desk, wanted, until_s)
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from experiments.report import words
 from experiments.report.facts import Facts, gather
 from experiments.report.findings import findings
-from experiments.report.plots import delivery, fates, money, outcomes, people, prices, spend, style, truth
+from experiments.report.plots import delivery, fates, money, outcomes, people, prices, safety, spend, style, truth
 from experiments.report.plots.style import Plot
 from experiments.report.template import template
 from experiments.results.conservation import identities
@@ -49,6 +49,13 @@ SECTIONS = (
         "No bid reached an auction and no price is known.",
     ),
     Section("money", "Money", "Where the money went", (money.waterfall, money.ways), "Nobody paid for anything."),
+    Section(
+        "safety",
+        "Safety",
+        "What was kept away, viewed and refunded",
+        (safety.blocked, safety.viewed),
+        "Nothing is verified here: no ad or page is refused, looked at or filtered.",
+    ),
     Section("people", "People", "Who saw it", (people.reach, people.by_campaign), "Nobody saw an ad."),
     Section(
         "outcomes",

@@ -80,6 +80,12 @@ def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
     sold = _sum(tables["slots"], "truth_sold")
     yield "impressions paid for = impressions sold: each was sold once", _sum(final, "impressions") == sold
     before_fees = sum(_sum(final, f"{name}_nanos") for name in ("exchange", "ssp", "network", "publisher"))
+    has = _sum(final, "publisher_nanos") + _sum(final, "network_nanos")
+    handed = _sum(money.filter(pc.field("way") == "bulk"), "publisher_nanos")
+    yield (
+        "sellers' revenue = yield by channel and way, to the nano",
+        has + handed == _sum(tables["seller_yield"], "seller_nanos"),
+    )
     refunded = _sum(tables["seller_traffic"], "refunded_nanos")
     yield (
         "prices paid = what exchange, platform and sellers have + refunds of bots' impressions",

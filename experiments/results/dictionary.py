@@ -265,6 +265,21 @@ TABLES: dict[str, Table] = {
             *_BIDS,
         ),
     ),
+    "seller_yield": Table(
+        "a seller's channel in one way of sale and exchange",
+        (
+            Column("seller_id", ID, "", "publisher or network, by its own name"),
+            Column("channel", ID, "", "display, mobile web, in-app, video, native or audio"),
+            Column("way", ID, "", "open, deal, private_auction, preferred, guaranteed, network, header or bulk"),
+            Column("exchange_id", ID, "", "exchange it was sold in; empty: the scenario's own"),
+            Column("requests", I64, "", "impressions the seller had to sell in this channel, each once"),
+            Column("impressions", I64, "", "of them, sold in this way; in bulk: handed to a network, resold or not"),
+            Column("paid_nanos", I64, "nanos", "what was paid for those and not refunded, before fees"),
+            Column(
+                "seller_nanos", I64, "nanos", "what the seller has of it (networks: before they pay for what they took)"
+            ),
+        ),
+    ),
     "safety": _safety("publisher", Column("publisher_id", ID, "", "seller as the buyer met it, under its mask if any")),
     "seller_safety": _safety("seller", Column("seller_id", ID, "", "publisher whose page it is, by its own name")),
     "seller_traffic": Table(
@@ -283,7 +298,7 @@ TABLES: dict[str, Table] = {
     ),
 }
 
-SELLER_TABLES = frozenset({"money", "seller_bids", "seller_safety", "seller_traffic"})
+SELLER_TABLES = frozenset({"money", "seller_bids", "seller_safety", "seller_traffic", "seller_yield"})
 """Tables of the sellers and the auditor, where anonymous sellers have their own names; all others are the buyers'."""
 
 NULLABLE = frozenset({("campaigns", "truth_romi")})

@@ -153,8 +153,8 @@ def promises(data: Mapping[str, Any]) -> Iterator[Promise]:
             continue
         seller = str(at(deal, "publisher"))
         slots = [(seller, slot) for slot, _ in _covered(deal, data)]
-        requests = _requests(data, seller, min(days, number(data, "days") or days))
-        avails = {slot: requests * _share(data, *slot) for slot in slots}
+        requests = expected_requests(data, seller, min(days, number(data, "days") or days))
+        avails = {slot: requests * expected_share(data, *slot) for slot in slots}
         left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)
         yield Promise(name, owed, days, probability, left, any(slot in taken for slot in slots))
         for slot in slots:
@@ -184,7 +184,7 @@ def _days_for(owed: float, probability: float, per_day: float) -> float:
     return -(-days * 10 // 1) / 10
 
 
-def _requests(data: Mapping[str, Any], seller: str, days: float) -> float:
+def expected_requests(data: Mapping[str, Any], seller: str, days: float) -> float:
     """Requests expected within so many days of the start, by the shape of the week, as if all were the seller's.
 
     Those the filter of invalid traffic stops are taken off.
@@ -204,7 +204,7 @@ def _requests(data: Mapping[str, Any], seller: str, days: float) -> float:
     return per_day / 24.0 * total / float(weights.mean())
 
 
-def _share(data: Mapping[str, Any], seller: str, slot: str) -> float:
+def expected_share(data: Mapping[str, Any], seller: str, slot: str) -> float:
     """Share of all requests that are a slot's, without those a network takes."""
     shares = {name: number(body, "share", default=1.0) or 0.0 for name, body in items(data, "publishers")}
     slots = dict(items(data, "publishers", seller, "slots"))
@@ -241,10 +241,6 @@ def _headers(data: Mapping[str, Any]) -> Iterator[Problem]:
     """An exchange asked twice, and floors that could only be learned from one exchange of several."""
     for name, publisher in items(data, "publishers"):
         asked = texts(publisher, "header")
-        verified = _verified(data) if asked else None
-        if verified is not None:
-            message = f"what is sold in several exchanges cannot be verified, and {verified} asks for it; leave one out"
-            yield Problem(("publishers", name, "header"), message)
         for ix, exchange in enumerate(asked):
             if exchange in asked[:ix]:
                 yield Problem(("publishers", name, "header", ix), f"{exchange!r} is asked already; list it once")
@@ -270,25 +266,6 @@ def _seats(data: Mapping[str, Any]) -> Iterator[Problem]:
             if seller not in sellers:
                 message = f"no publisher or network is called {seller!r}; "
                 yield Problem(("seats", name, "sellers", ix), message + suggestion(seller, sellers))
-
-
-def _verified(data: Mapping[str, Any]) -> str | None:
-    """Where something is verified; None: nothing is."""
-    for key in ("refuses", "bots", "mistaken"):
-        if at(data, "verification", key):
-            return f"verification.{key}"
-    for name, body in items(data, "publishers"):
-        page = at(body, "page")
-        if at(body, "refuses") or at(page, "declared") or at(page, "undeclared"):
-            return f"publishers.{name}"
-        for slot_name, slot in items(body, "slots"):
-            if (number(slot, "viewability", default=1.0) or 0.0) < 1.0:
-                return f"publishers.{name}.slots.{slot_name}.viewability"
-    for name, body in items(data, "campaigns"):
-        safety = at(body, "brand_safety")
-        if at(safety, "refuses") or at(safety, "level") not in (None, "none") or at(body, "ad", "undeclared"):
-            return f"campaigns.{name}"
-    return None
 
 
 def _list(data: Any, key: str) -> list[Any]:

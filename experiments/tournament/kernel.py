@@ -25,7 +25,7 @@ from exchange_sim.outcomes import expose
 from exchange_sim.rivals import best_rival_nanos
 from exchange_sim.selling.rules import LOST_TO_HIGHER, WAY_DEAL, WAY_OPEN
 from exchange_sim.selling.terms import set_terms
-from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.traffic import draw_signals
 from exchange_sim.world import SECOND_PRICE, World
 from experiments.drivers.batch_kernel import (
     FILLED_EXPOSURES,
@@ -33,6 +33,7 @@ from experiments.drivers.batch_kernel import (
     Desk,
     Sale,
     deliver_purchases,
+    draw_block,
     record_exposure,
     see,
 )
@@ -207,10 +208,7 @@ def advance(
     desk.filled[REACHED] = 0
     while done < most and free_entries(book) >= block_entries(book, block):
         wanted = min(most - done, block)
-        n = draw_opportunities(world, desk.opportunities, wanted, desk.cursor, until_s)
-        if desk.units.shape[0] > 0:
-            for i in range(n):
-                desk.opportunities["buyer_ix"][i] = desk.units[desk.opportunities["cookie_ix"][i]]
+        n = draw_block(world, desk, wanted, until_s)
         for i in range(n):
             look_ahead(world, book, rows, desk.opportunities, i, n)
             deliver_purchases(world, book, desk, desk.opportunities["time_s"][i])

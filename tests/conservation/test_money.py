@@ -185,7 +185,11 @@ def wire_of(setting: Any) -> str:
 
 def test_nor_in_any_file_a_run_leaves_for_the_buyer(tmp_path: Path, run: Callable[[dict[str, Any]], Any]) -> None:
     """Report, summary, manifest; only the scenario, which declares it, and the sellers' page and tables know it."""
-    done = run(hidden(3) | {"name": "masked"})
+    data = hidden(3) | {"name": "masked", "verification": {"ads": {"recall": 0.5}}}
+    data["publishers"]["radar"]["refuses"] = ["adult"]
+    for campaign in data["campaigns"].values():
+        campaign["ad"] = {"undeclared": ["adult"]}
+    done = run(data)
     tables = build_tables(account(done.setting, done.ledger, done.book))
     manifest = Manifest("masked", 3, "batch", "0" * 64, done.ledger.auctions, "bidlab run x", days=1.0)
     path = RunDirectory(tmp_path / "run").write(tables, manifest, "name: masked\n")
@@ -193,6 +197,8 @@ def test_nor_in_any_file_a_run_leaves_for_the_buyer(tmp_path: Path, run: Callabl
     knowing = {name for name, text in texts.items() if any(secret in text for secret in SECRETS)}
     assert knowing == {"sellers.html"}
     assert "anonymous-1" in texts["report.html"]
+    safety = texts["report.html"].partition('id="plot-blocked"')[2].partition("</figure>")[0]
+    assert "<td>anonymous-1</td>" in safety
 
 
 def test_every_way_to_sell_on_the_same_inventory() -> None:

@@ -94,7 +94,6 @@ def test_refused_bids_are_counted_and_drivers_agree() -> None:
         ("publishers.radar.seats=[member, lookr]", "no campaign has the seat 'lookr'.*looker"),
         ("seats={member: {sellers: [papr]}}", "no publisher or network is called 'papr'.*paper"),
         ("seats={member: {exchanges: [gren]}}", "no exchange is called 'gren'"),
-        ("publishers.radar.refuses=[adult]", "cannot be verified, and publishers.radar asks for it"),
     ],
 )
 def test_mistakes_are_named(change: str, said: str) -> None:

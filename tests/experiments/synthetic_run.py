@@ -299,6 +299,14 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
         "bids": campaigns | {"publisher_id": Codes(seller, sellers)} | told,
         "deals": {"deal_id": [], "kind": [], "price_nanos": won[:0], "owed": won[:0], "delivered": won[:0]},
         "money": money,
+        "seller_yield": {
+            "seller_id": sold_by,
+            "channel": ["display"] * len(gross),
+            **{name: money[name] for name in ("way", "exchange_id", "impressions")},
+            "requests": money["impressions"] * 2,
+            "paid_nanos": gross,
+            "seller_nanos": gross - gross // 10,
+        },
         "seller_bids": campaigns | {"seller_id": Codes(seller, sellers)} | advertisers | told,
         **{name: _no_rows(name) for name in ("safety", "seller_safety", "seller_traffic")},
     }

@@ -139,3 +139,14 @@ def test_each_way_has_a_scenario_that_sells(name: str) -> None:
     result = measure(plan)
     assert result.publisher > 0
     assert result.sold > 0.8 * result.requests
+
+
+@pytest.mark.slow
+def test_yield_by_channel_and_what_agreed_prices_cost() -> None:
+    done = market("yield", "sell-every-way", "--json", *SMALL)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {row["channel"] for row in found["rows"]} == {"display", "mobile web", "video", "in-app"}
+    agreed = {(row["slot_id"], row["way"]): row["advice"] for row in found["agreed_prices"]}
+    assert agreed["sports-tv/clip", "guaranteed"].startswith("keep")
+    assert agreed["recipes/banner", "bulk"].startswith("sell openly")

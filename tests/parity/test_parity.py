@@ -11,10 +11,12 @@ from bidder.core.book import Book
 from bidder.core.budgets import committed_day_nanos
 from bidder.core.clock import day_ix
 from bidder.core.codes import BAD_BID
-from exchange_sim.selling.rules import LOST_ELSEWHERE
+from exchange_sim.selling.rules import LOST_ELSEWHERE, LOST_STOPPED
+from exchange_sim.verification.rules import BOTS_SHOWN, OPEN_PAID
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.ledger import FATE_OUTBID, FATE_WON, Ledger
+from experiments.sales import is_path
 from experiments.scenario.loader import load
 from experiments.setting import Setting, fresh_truth, make_ready
 
@@ -103,6 +105,35 @@ def test_events_equals_batch_by_header_bidding(duplicates: str) -> None:
     assert requests > 2 * batch.auctions
     assert len(batch.exposures) > 100
     assert lost[LOST_ELSEWHERE] > 20
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+
+
+HEADED = [
+    *(
+        "publishers.paper.header=[blue, green]",
+        "publishers.kids.header=[green]",
+        "publishers.paper.slots.foot.reserve=null",
+    ),
+    "exchanges={blue: {fee: 0.2, auction: first_price, rivals: grid}, green: {fee: 0.123456789}}",
+    *("deals.order.impressions=60", "days=0.5"),
+]
+
+
+@pytest.mark.parametrize("duplicates", ["answer", "skip"])
+def test_events_equals_batch_by_header_bidding_with_every_check(duplicates: str) -> None:
+    """Refused and stopped on a path, bots found and refunded in whatever exchange, views paid for."""
+    plan = load(CASES / "parity-verified.yaml", [*HEADED, f"duplicates={duplicates}"])
+    setting = make_ready(plan)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    lost, invalid = batch.tallies.lost.sum(axis=(0, 1)), batch.tallies.invalid
+    headed = np.array([bool(name.partition("@")[2]) for name in setting.directory.slots])
+    assert headed.sum() == 5
+    assert batch.tallies.fates.sum() > 1.2 * batch.auctions
+    assert lost[LOST_STOPPED] > 20 < lost[LOST_ELSEWHERE]
+    assert (invalid[headed, BOTS_SHOWN].sum(), invalid[headed, OPEN_PAID].sum()) > (20, 1000)
+    assert ((batch.exposures["price_nanos"] == 0) & is_path(setting)[batch.exposures["slot_ix"]]).any()
     assert_equal_ledgers(batch, events)
     assert_equal_books(batch_book, events_book, setting.end_s)
 

@@ -17,7 +17,7 @@ from exchange_sim.draws import COIN, INVITED, bits, uniform
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
 from exchange_sim.selling.header import ASK, clear_paths, fee_of, least_price, path_key
 from exchange_sim.selling.rules import DEAL_KINDS, LOST_ELSEWHERE, LOST_TO_DEAL, TERMS
-from exchange_sim.world import SECOND_PRICE
+from exchange_sim.world import OPPORTUNITY, SECOND_PRICE
 from experiments.scenario.loader import load
 from experiments.setting import Setting, make_ready
 from tests.oracles import market as auction
@@ -43,6 +43,16 @@ def test_the_least_price_leaves_enough_and_a_nano_less_does_not(net: int, fee_pa
 def ready() -> Setting:
     """The market of header bidding, few people."""
     return make_ready(load(CASES / "parity-header.yaml", ["people.count=10"]))
+
+
+NO_BLOCKS = np.zeros((2, 0, 0, 0), np.int64)
+
+
+def one(key: np.uint64, slot_ix: int) -> np.ndarray:
+    """The opportunity with this key."""
+    opps = np.zeros(1, OPPORTUNITY)
+    opps["key"], opps["slot_ix"] = key, slot_ix
+    return opps
 
 
 def one_exchange(setting: Setting, key: Any, k: int, terms: Any, bid: int, via_deal: bool) -> dict[str, Any]:
@@ -93,7 +103,7 @@ def test_the_publisher_takes_what_leaves_most(seed: int) -> None:
         terms["deal_ix"][0], terms["deal_kind"][0] = (d := rng.randrange(3)), world.selling.deals["kind"][d]
         terms["deal_floor_nanos"][0] = world.selling.deals["price_nanos"][d]
         asks["via_deal"][0] = int(asks["bid_nanos"][0] > 0 and rng.random() < 0.7)
-    chosen = clear_paths(world, key, terms, asks, count)
+    chosen = clear_paths(world, one(key, base), 0, terms, asks, count, NO_BLOCKS)
     slow = [
         one_exchange(setting, key, k, terms[k], int(asks["bid_nanos"][k]), bool(asks["via_deal"][k]))
         for k in range(count)
@@ -123,7 +133,7 @@ def test_a_cheaper_exchange_wins_a_tie_of_prices() -> None:
     )  # fmt: skip
     world, terms, asks = setting.world, np.zeros(2, TERMS), np.zeros(2, ASK)
     terms["slot_ix"][1], terms["deal_ix"] = world.selling.paths["first"][0], -1
-    assert clear_paths(world, np.uint64(5), terms, asks, 2) == 1
+    assert clear_paths(world, one(np.uint64(5), 0), 0, terms, asks, 2, NO_BLOCKS) == 1
     assert asks["paid_nanos"][0] == asks["paid_nanos"][1] > 0
     assert asks["fee_nanos"][1] < asks["fee_nanos"][0]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from experiments.report import Report, build_report, write_report
 from experiments.report.facts import Facts, gather
 from experiments.report.page import SECTIONS
-from experiments.report.plots import fates, money, prices, style
+from experiments.report.plots import fates, money, prices, safety, style
 from experiments.results.dictionary import FATES
 from experiments.results.tables import build_tables
 from tests.experiments import synthetic_run
@@ -196,3 +196,24 @@ def test_price_bins_that_grow_with_the_price_get_a_logarithmic_axis() -> None:
         assert even is not None
         assert [plot.figure.axes[1].get_xscale() for plot in (grown, even)] == ["log", "linear"]
         assert style.svg_of(grown).startswith("<svg")
+
+
+def test_what_verification_did_is_told_to_the_buyer(usual: Report) -> None:
+    """Blocked by campaign, reason and publisher; viewed and refunded in shares and money; nothing where nothing was."""
+    columns = synthetic_run.columns(wins=500)
+    counts = ("kept_out", "refused_ads", "refused_pages", "stopped_ads", "stopped_pages", "impressions", "viewed")
+    counts += ("refunded", "refunded_nanos", "truth_mistaken_ads", "truth_mistaken_pages")
+    counts += ("truth_bad_ads", "truth_bad_pages", "truth_bots")
+    rows = np.array([[7, 11, 0, 40, 2, 200, 150, 20, 3 * 10**9, 5, 1, 9, 0, 31], [0] * 14])
+    columns["safety"] = {"campaign_id": list(synthetic_run.ADVERTS[:2]), "publisher_id": ["anonymous-1", "site-b"]}
+    columns["safety"] |= {name: rows[:, k] for k, name in enumerate(counts)}
+    facts = gather(build_tables(columns), "t", "EUR", synthetic_run.manifest())
+    with style.look():
+        blocked, viewed = safety.blocked(facts), safety.viewed(facts)
+    assert blocked is not None
+    assert viewed is not None
+    assert blocked.rows[0] == (synthetic_run.ADVERTS[0], "anonymous-1", "7", "11", "0", "40", "2", "6")
+    assert len(blocked.rows) == 2
+    told = ("200", "150", "75.0\u00a0%", "20", "€3.00", "31", "9")
+    assert list(viewed.rows) == [(synthetic_run.ADVERTS[0], "anonymous-1", *told)]
+    assert "Nothing is verified here" in usual.html
