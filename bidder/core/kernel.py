@@ -21,10 +21,10 @@ def _one_version(dispatcher: Any) -> Any:
 
     To Numba 3 and 4 are types of their own, and int32 another than int64: each would be compiled again, and all that is
     called from there. Nothing is lost: arithmetic is in int64 anyway, and the body is copied into its callers, where
-    constants are known (so not for `outlined`). With the JIT off there is nothing to share.
+    constants are known (so not for `outlined`). A Numba that asks in another way just compiles more.
     """
-    if hasattr(dispatcher, "overloads"):
-        look_up = dispatcher.get_call_template
+    look_up = getattr(dispatcher, "get_call_template", None)
+    if look_up is not None:
 
         def get_call_template(args: Sequence[Any], kws: Mapping[str, Any]) -> Any:
             return look_up([_widened(arg) for arg in args], {name: _widened(arg) for name, arg in kws.items()})
