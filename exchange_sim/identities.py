@@ -65,7 +65,7 @@ def purchase_cookie(world: World, product_ix: int, person_ix: int, time_s: float
 
 @njit(cache=True)
 def cookies_shown(world: World, auction_ix: NDArray[np.int64], person_ix: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64[n]: the cookies that requests showed."""
+    """int64[n]: the cookies that requests showed; *auction_ix* of those on a page: of its view's first."""
     shown = np.empty(len(auction_ix), np.int64)
     for i in range(len(auction_ix)):
         shown[i] = cookie_of(world, person_ix[i], key_of(world.seed_key, AUCTION_OF, auction_ix[i]))

@@ -83,6 +83,10 @@ class SlotCard:
     """Whether a network offers it as its own."""
     blocked: tuple[str, ...] = ()
     """Advertisers the seller does not show."""
+    position: int = -1
+    """Where it stands on its page, from 0; -1: it is on none."""
+    pod: tuple[str, int] | None = None
+    """The pod of video ads it is part of, and where: 1 first, -1 last, 0 between."""
 
 
 class DealCard(NamedTuple):
@@ -160,6 +164,7 @@ class RequestMaker:
         self._plain = [world.slots["rules"][s] == 0 for s in range(len(cards))]
         self._imps = [[_imp(card, currency)] for card in cards]
         self._sources = [_source(card) for card in cards]
+        self._positions = [card.position for card in cards]
         self._blocked = [list(card.blocked) or None for card in cards]
         self._sites = [_site(card) if card.kind == "site" else None for card in cards]
         self._apps = [_app(card) if card.kind == "app" else None for card in cards]
@@ -178,7 +183,10 @@ class RequestMaker:
             imps = self._imps[slot_ix]
         else:
             slot_ix, imps = self._offered(arrivals.terms[i])
-        return self._request(arrivals, i, str(arrivals.auction_ix[i]), slot_ix, imps, self._sources[slot_ix])
+        source, position = self._sources[slot_ix], self._positions[arrivals.slot_ix[i]]
+        if position >= 0:  # all requests of a view are one transaction
+            source = Source(tid=str(arrivals.auction_ix[i] - position), schain=source.schain)
+        return self._request(arrivals, i, str(arrivals.auction_ix[i]), slot_ix, imps, source)
 
     def make_path(self, arrivals: Arrivals, i: int, path: int) -> BidRequest:
         """The request for opportunity *i* on one path of header bidding; `source.tid` tells that they are the same."""
@@ -248,7 +256,8 @@ def _source(card: SlotCard) -> Source:
 def _imp(card: SlotCard, currency: str, fixed: bool = False) -> Imp:
     banner = video = pmp = audio = native = None
     if card.format == "video":
-        video = Video(mimes=["video/mp4", "video/webm"], w=card.width, h=card.height)
+        pod, place = card.pod or (None, None)
+        video = Video(["video/mp4", "video/webm"], w=card.width, h=card.height, podid=pod, slotinpod=place)
     elif card.format == "audio":
         audio = Audio(mimes=["audio/mpeg", "audio/mp4", "audio/ogg"])
     elif card.format == "native":

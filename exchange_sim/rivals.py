@@ -44,7 +44,7 @@ def tabulate(
 
 
 @kernel
-def _nanos(
+def ranked_nanos(
     rivals: NDArray[np.void],
     knots: NDArray[np.float64],
     distributions: NDArray[np.void],
@@ -74,7 +74,7 @@ def best_nanos(
     """Highest bid of a group, 0 when nobody bids."""
     if rivals["kind"][rivals_ix] == NO_RIVALS:
         return 0
-    return _nanos(rivals, knots, distributions, tables, rivals_ix, uniform(key, BEST_RIVAL))
+    return ranked_nanos(rivals, knots, distributions, tables, rivals_ix, uniform(key, BEST_RIVAL))
 
 
 @kernel
@@ -91,7 +91,7 @@ def second_nanos(
     if kind in (NO_RIVALS, HIGHEST) or count < 2:
         return 0
     w = uniform(key, BEST_RIVAL) * uniform(key, SECOND_RIVAL) ** (count / (count - 1.0))
-    return _nanos(rivals, knots, distributions, tables, rivals_ix, w)
+    return ranked_nanos(rivals, knots, distributions, tables, rivals_ix, w)
 
 
 @kernel

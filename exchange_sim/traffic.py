@@ -18,6 +18,16 @@ from exchange_sim.prefetch import prefetch
 from exchange_sim.verification.bots import admit
 from exchange_sim.world import World
 
+CURSOR = 3
+NEXT_NO, LAST_S, NEXT_SLOT = 0, 1, 2
+"""Entries of a cursor: number of the next request, time of the last arrival, the slot of the page being viewed whose
+turn it is + 1 (0: none)."""
+
+
+def new_cursor() -> NDArray[np.float64]:
+    """float64[CURSOR]: before the first arrival."""
+    return np.zeros(CURSOR)
+
 
 @kernel
 def week_hour(world: World, time_s: float) -> int:
@@ -67,12 +77,22 @@ def _describe(world: World, opps: NDArray[np.void], i: int) -> None:
 
 
 @kernel
+def view_key(world: World, opps: NDArray[np.void], i: int) -> np.uint64:
+    """Key of the page view that opportunity *i* is part of: of its first request."""
+    pages = world.selling.pages
+    if pages.shape[0] == 0 or pages["position"][opps["slot_ix"][i]] == 0:
+        return opps["key"][i]
+    first = int(opps["auction_ix"][i]) - int(pages["position"][opps["slot_ix"][i]])
+    return key_of(world.seed_key, AUCTION_OF, first)
+
+
+@kernel
 def _locate(world: World, opps: NDArray[np.void], i: int) -> None:
     """Fill in where the person is and whether they may be recognised."""
     person_ix = opps["person_ix"][i]
     consent = world.homes["consent"][person_ix]
     opps["place_ix"][i] = world.homes["place_ix"][person_ix]
-    cookie_ix = cookie_of(world, person_ix, opps["key"][i])
+    cookie_ix = cookie_of(world, person_ix, view_key(world, opps, i))
     opps["cookie_ix"][i] = cookie_ix
     opps["buyer_ix"][i] = cookie_ix
     opps["consent"][i] = consent
@@ -82,33 +102,55 @@ def _locate(world: World, opps: NDArray[np.void], i: int) -> None:
 
 
 @kernel
+def _describe_further(world: World, opps: NDArray[np.void], i: int, slot_ix: int) -> None:
+    """Fill in a further slot of the page whose view is going on: who sees it, and on what, was drawn with the first."""
+    own = opps["key"][i]
+    opps["slot_ix"][i] = slot_ix
+    opps["key"][i] = view_key(world, opps, i)
+    _describe(world, opps, i)
+    opps["slot_ix"][i], opps["key"][i] = slot_ix, own
+
+
+@kernel
 def draw_opportunities(
     world: World, opps: NDArray[np.void], most: int, cursor: NDArray[np.float64], until_s: float
 ) -> int:
     """Fill *opps* (OPPORTUNITY[]) with the arrivals before *until_s*, at most *most*; returns how many.
 
-    What the filter of invalid traffic stops is left out: its numbers are missing.
+    A view of a page brings one opportunity for each of its slots, one after another: same moment, same person, same
+    device, numbers and keys of their own. What the filter of invalid traffic stops is left out: its numbers are missing.
 
-    *cursor* is float64[2]: number of auctions so far (exact to 2^53) and the time of the last one; it is moved on.
+    *cursor* is that of `new_cursor`, or float64[2] where there are no pages; it is moved on (numbers exact to 2^53).
     """
-    n, checked = 0, world.verification
+    n, checked, pages = 0, world.verification, world.selling.pages
     filters = checked.bots.shape[0] > 0 or checked.mistaken > 0.0
     while n < most:
         auction_ix = int(cursor[0])
         key = key_of(world.seed_key, AUCTION_OF, auction_ix)
-        time_s = next_arrival_s(world, key, cursor[1])
+        further = pages.shape[0] > 0 and cursor[NEXT_SLOT] > 0.0
+        time_s = cursor[LAST_S] if further else next_arrival_s(world, key, cursor[LAST_S])
         if time_s >= until_s:
             break
         opps["auction_ix"][n] = auction_ix
         opps["key"][n] = key
         opps["time_s"][n] = time_s
-        _describe(world, opps, n)
-        cursor[0] += 1.0
-        cursor[1] = time_s
+        if further:
+            _describe_further(world, opps, n, int(cursor[NEXT_SLOT]) - 1)
+        else:
+            _describe(world, opps, n)
+        cursor[NEXT_NO] += 1.0
+        cursor[LAST_S] = time_s
+        if pages.shape[0] > 0:
+            slot_ix = opps["slot_ix"][n]
+            cursor[NEXT_SLOT] = pages["next_slot_ix"][slot_ix] + 1.0 if pages["slots"][slot_ix] > 0 else 0.0
         if filters:
             publisher_ix, hour = world.slots["publisher_ix"][opps["slot_ix"][n]], week_hour(world, time_s)
             shares, mistaken, filtered = checked.bot_shares, checked.mistaken, checked.filtered
-            if not admit(checked.bots, shares, mistaken, filtered, opps, n, publisher_ix, hour):
+            own = opps["key"][n]
+            opps["key"][n] = view_key(world, opps, n)  # a view is a bot's, or stopped, as a whole
+            admitted = admit(checked.bots, shares, mistaken, filtered, opps, n, publisher_ix, hour)
+            opps["key"][n] = own
+            if not admitted:
                 continue
         prefetch(world.homes, opps["person_ix"][n])
         n += 1

@@ -48,7 +48,17 @@ HOME = np.dtype([("lat", "f4"), ("lon", "f4"), ("place_ix", "i2"), ("consent", "
 PLACE_DTYPE = np.dtype([("cumulative_share", "f8"), ("lat", "f8"), ("lon", "f8"), ("radius_km", "f8")], align=True)
 
 NO_RIVALS, HIGHEST, INDEPENDENT = 0, 1, 2
-RIVALS = np.dtype([("kind", "i4"), ("count", "i4"), ("distribution_ix", "i4")], align=True)
+RIVALS = np.dtype(
+    [
+        ("kind", "i4"),
+        ("count", "i4"),
+        ("distribution_ix", "i4"),
+        ("first_advertiser", "i4"),  # its rivals are the advertisers from this number on
+        ("categories", "i4"),  # entries used in the row of the tables with their cumulative shares; 0: of none
+        ("category_row", "i4"),
+    ],
+    align=True,
+)
 
 PRODUCT = np.dtype(
     [

@@ -11,7 +11,7 @@ from bidder.core.book import Book
 from bidder.core.codes import BID, FORMATS, GOAL_PRIVATE, GOALS, NOT_TARGETED, REASONS
 from exchange_sim.selling.rules import WAYS
 from exchange_sim.world import DEVICES
-from experiments.audience.exposed import Exposed, exposed
+from experiments.audience.exposed import Exposed, exposed, page_views
 from experiments.ledger import (
     PRICE_BIDS,
     PRICE_BINS,
@@ -20,6 +20,7 @@ from experiments.ledger import (
     RESULT_OUTBID,
     RESULT_TIMED_OUT,
     RESULT_WON,
+    SLOT_CLASHES,
     SLOT_REQUESTS,
     SLOT_REVENUE,
     SLOT_SOLD,
@@ -84,6 +85,7 @@ def _exposures(setting: Setting, ledger: Ledger, names: list[str], more: Exposed
     slot_ix = rows["slot_ix"]
     return {
         "auction_ix": rows["auction_ix"],
+        "page_view": page_views(setting, ledger),
         "time_s": rows["time_s"],
         "campaign_id": Codes(rows["campaign_ix"], names),
         "publisher_id": Codes(slots["publisher_ix"][slot_ix], setting.directory.publishers),
@@ -209,6 +211,7 @@ def _slots(setting: Setting, ledger: Ledger) -> Columns:
         "spend_nanos": _sum_by(rows["slot_ix"], rows["price_nanos"], count),
         "truth_sold": ledger.tallies.slots[:, SLOT_SOLD],
         "truth_revenue_nanos": ledger.tallies.slots[:, SLOT_REVENUE],
+        "truth_clashes": ledger.tallies.slots[:, SLOT_CLASHES],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from exchange_sim.world import (
     TIE_RIVAL,
     World,
 )
+from experiments.compile_pages import is_drawn, mark_rivals
 from experiments.compile_selling import compile_selling, covers, offered_slots, seller_names
 from experiments.compile_verification import bot_count, compile_verification
 from experiments.scenario.market import HighestRival, IndependentRivals
@@ -152,7 +154,8 @@ def _slots(scenario: Scenario) -> NDArray[np.void]:
         weights.append(0.0)
         if not offered.resold and not offered.exchange:
             publisher = scenario.publishers[offered.owner]
-            weights[-1] = publisher.share * offered.slot.share / sum(other.share for other in publisher.slots.values())
+            drawn = {name: slot.share for name, slot in publisher.slots.items() if is_drawn(publisher, name)}
+            weights[-1] = publisher.share * drawn.get(offered.name, 0.0) / sum(drawn.values())
         rows["publisher_ix"][s] = sellers.index(offered.owner)
         rows["format_ix"][s] = FORMATS.index(offered.slot.format)
         exchange = scenario.exchanges.get(offered.exchange)
@@ -213,7 +216,14 @@ def _rivals(scenario: Scenario, grids: _Grids) -> NDArray[np.void]:
             rows["kind"][k] = INDEPENDENT if isinstance(group, IndependentRivals) else HIGHEST
             rows["count"][k] = group.count if isinstance(group, IndependentRivals) else 1
             rows["distribution_ix"][k] = _add_distribution(group.price, grids)
+    mark_rivals(scenario, rows, partial(_add_row, grids))
     return rows
+
+
+def _add_row(grids: _Grids, row: NDArray[np.float64]) -> int:
+    """Keep a row of numbers; returns its index."""
+    grids.rows.append(row)
+    return len(grids.rows) - 1
 
 
 def _add_distribution(spec: Distribution, grids: _Grids) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from exchange_sim.cable import ConstantDelay, Delay, EmpiricalDelay, LognormalDelay, Wire
 from exchange_sim.requests import EXCHANGE_DOMAIN, DealCard, SlotCard
+from experiments.compile_pages import Placed, page_of
 from experiments.compile_selling import offered_slots
 from experiments.scenario import market
+from experiments.scenario.selling import Publisher
 from experiments.setting import Setting
 
 
@@ -38,6 +40,7 @@ def slot_cards(setting: Setting) -> list[SlotCard]:
         seller_id = directory.publishers[int(row["publisher_ix"])]
         publisher = scenario.publishers.get(offered.owner)
         deal_ix = int(row["deal_ix"])
+        placed = None if publisher is None or offered.exchange else page_of(publisher, offered.name)
         cards.append(
             SlotCard(
                 publisher_id=seller_id,
@@ -53,9 +56,19 @@ def slot_cards(setting: Setting) -> list[SlotCard]:
                 exchange=f"{offered.exchange}.bidlab" if offered.exchange else EXCHANGE_DOMAIN,
                 resold=offered.resold,
                 blocked=() if publisher is None else tuple(publisher.blocked),
+                position=-1 if placed is None else placed.position,
+                pod=None if placed is None or publisher is None else _pod(publisher, placed),
             )
         )
     return cards
+
+
+def _pod(publisher: Publisher, placed: Placed) -> tuple[str, int] | None:
+    """The pod that a page of video slots alone makes, under a name that says nothing of its seller."""
+    if any(publisher.slots[name].format != "video" for name in placed.page.slots):
+        return None
+    last = placed.position == len(placed.page.slots) - 1
+    return f"pod-{placed.number}", 1 if placed.position == 0 else -1 if last else 0
 
 
 def deal_cards(setting: Setting) -> list[DealCard]:

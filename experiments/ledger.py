@@ -50,7 +50,7 @@ FATE_TIMED_OUT, FATE_OUTBID, FATE_WON, FATE_COUNT = OUTRANKED, OUTRANKED + 1, OU
 
 RESULT_TIMED_OUT, RESULT_OUTBID, RESULT_WON = 0, 1, 2
 SLOT_REQUESTS, SLOT_SOLD, SLOT_REVENUE, SLOT_RESOLD = 0, 1, 2, 3
-SLOT_RIVAL_BIDS = 4
+SLOT_RIVAL_BIDS, SLOT_CLASHES = 4, 5
 SALE_COUNT, SALE_PAID = 0, 1
 PATH_PASSED, PATH_FEES, PATH_PRIVATE_FEES = 0, 1, 2
 LOST_BID_NANOS, LOST_SHORT_NANOS = LOSS_COUNT, LOSS_COUNT + 1
@@ -73,8 +73,8 @@ class Tallies(NamedTuple):
     results: NDArray[np.int64]
     """int64[C, 3]: what became of its bids."""
     slots: NDArray[np.int64]
-    """int64[S, 5]: requests, sold to anybody, what was paid (nanos), impressions handed to a network, what rivals had
-    bid for what they bought (nanos)."""
+    """int64[S, 6]: requests, sold to anybody, what was paid (nanos), impressions handed to a network, what rivals had
+    bid for what they bought (nanos), impressions beside another ad of their category on the same page."""
     invited: NDArray[np.int64]
     """int64[S, 2]: what rivals bought in private auctions: impressions, what they paid (nanos)."""
     lost: NDArray[np.int64]
@@ -109,7 +109,7 @@ def new_tallies(hours: int, campaigns: int, slots: int, publishers: int, *, veri
         np.zeros((hours, FATE_COUNT), np.int64),
         np.zeros((campaigns, len(REASONS)), np.int64),
         np.zeros((campaigns, 3), np.int64),
-        np.zeros((slots, 5), np.int64),
+        np.zeros((slots, 6), np.int64),
         np.zeros((slots, 2), np.int64),
         np.zeros((campaigns, publishers, LOSS_COUNT + 2), np.int64),
         np.zeros((slots, 3), np.int64),

@@ -61,6 +61,9 @@ class Video(Struct, frozen=True, omit_defaults=True, gc=False):
     delivery: list[Integer] | None = None
     api: list[Integer] | None = None
     rqddurs: list[Integer] | None = None
+    podid: str | None = None
+    podseq: Integer | None = None
+    slotinpod: Integer | None = None
 
 
 class Audio(Struct, frozen=True, omit_defaults=True, gc=False):

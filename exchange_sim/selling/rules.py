@@ -19,9 +19,11 @@ WAYS = ("open", "deal", "private_auction", "preferred", "guaranteed", "network",
 """How an impression was sold. The first five are numbered as the kinds of deals are."""
 
 LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_TO_DEAL, LOST_REFUSED, LOST_STOPPED, LOST_ELSEWHERE, LOST_SEAT = range(7)
+LOST_ADVERTISER, LOST_CATEGORY = 7, 8
 """Why a bid lost: a higher one, below its floor, sold inside a deal before, an ad or page refused as declared, or
-stopped while it loaded, sold through another exchange, or its seat may not buy there."""
-LOSS_COUNT = 7
+stopped while it loaded, sold through another exchange, its seat may not buy there, or the page shows its advertiser or
+an ad of its category already."""
+LOSS_COUNT = 9
 
 OUR_FLOOR, RIVALS_FLOOR, SOFT_FLOOR = 0, 1, 2
 
@@ -73,6 +75,16 @@ PATH = np.dtype(
     align=True,
 )
 
+PAGE = np.dtype(
+    [
+        ("slots", "i4"),  # how many slots the slot's page has; 0: it is on none
+        ("position", "i4"),  # 0: the first, which traffic draws
+        ("next_slot_ix", "i4"),  # -1: the last
+        ("apart", "i4"),  # see exchange_sim.selling.separation
+    ],
+    align=True,
+)
+
 
 class Selling(NamedTuple):
     """Rules of the slots that have any. S slots, D deals, R learned reserves."""
@@ -93,3 +105,9 @@ class Selling(NamedTuple):
     """RESERVE[R] (changes)."""
     observed: NDArray[np.float64]
     """float64[R, BINS, 3]: bids seen while exploring, see `exchange_sim.selling.reserve` (changes)."""
+    pages: NDArray[np.void]
+    """PAGE[S]; PAGE[0] where nobody sells pages."""
+    marks: NDArray[np.int64]
+    """int64[2, C]: numbers of each campaign's advertiser and category, from 1 on."""
+    on_view: NDArray[np.int64]
+    """int64[VIEW_SIZE]: what the view at hand shows, see `exchange_sim.selling.separation` (changes)."""

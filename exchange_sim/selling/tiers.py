@@ -19,6 +19,7 @@ from exchange_sim.selling.rules import (
     PRIVATE_AUCTION,
     WAY_OPEN,
 )
+from exchange_sim.selling.separation import SLOTS, two_admissible
 from exchange_sim.world import SECOND_PRICE
 
 
@@ -40,11 +41,12 @@ def clear_by_rules(
     j: int,
     bid_nanos: int,
     via_deal: bool,
+    view: NDArray[np.int64],
 ) -> tuple[bool, int, int, int, int, int, int, int, bool]:
     """Sell what terms[j] (TERMS[]) offer, tier by tier; our bid 0: none. Arrays are the world's, without the world.
 
     A fixed price is taken before anybody else is asked; a private auction is held before the open one, with rivals of
-    its own. Explored auctions are noted in *observed*. Returns (won, price, what was paid by whomever, best rival bid,
+    its own. On a page (*view*) only rivals it may show take part. Explored auctions are noted in *observed*. Returns (won, price, what was paid by whomever, best rival bid,
     way, why we lost, price to beat for anybody, for us, whether it was sold).
     """
     kind, deal_floor = int(terms["deal_kind"][j]), int(terms["deal_floor_nanos"][j])
@@ -61,10 +63,16 @@ def clear_by_rules(
             floor, soft = int(terms["rivals_floor_nanos"][j]), int(terms["soft_nanos"][j])
             our_floor = deal_floor if via_deal else int(terms["floor_nanos"][j])
             bid = 0 if via_deal and kind > DEAL_FLOOR else bid_nanos
-        best, second = best_nanos(rivals, knots, distributions, tables, group, draw), 0
+        on_page = view[SLOTS] > 0
+        if on_page:
+            second_too = auction_kind == SECOND_PRICE
+            best, second = two_admissible(rivals, knots, distributions, tables, group, draw, view, second_too)
+            second = int(second * scale)
+        else:
+            best, second = best_nanos(rivals, knots, distributions, tables, group, draw), 0
         if scale != 1.0:
             best = int(best * scale)
-        if auction_kind == SECOND_PRICE and (bid <= best or bid < our_floor or explores):
+        if not on_page and auction_kind == SECOND_PRICE and (bid <= best or bid < our_floor or explores):
             second = second_nanos(rivals, knots, distributions, tables, group, draw)
             if scale != 1.0:
                 second = int(second * scale)

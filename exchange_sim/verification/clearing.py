@@ -156,6 +156,7 @@ def clear_verified(
     campaign_ix: int,
     bid_nanos: int,
     via_deal: bool,
+    view: NDArray[np.int64],
     blocks: NDArray[np.int64],
     invalid: NDArray[np.int64],
 ) -> tuple[bool, int, int, int, int, int, int, int, bool]:
@@ -192,6 +193,7 @@ def clear_verified(
             j,
             bid,
             inside,
+            view,
         )
         if not won or not stops(
             verification.detectors,

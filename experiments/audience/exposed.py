@@ -31,12 +31,21 @@ class Exposed(NamedTuple):
     """(campaign, source) → (impressions, nanos), in the order of campaigns and sources."""
 
 
+def page_views(setting: Setting, ledger: Ledger) -> Numbers:
+    """int64[exposures]: number of the first request of the page view each was part of, or its own."""
+    pages, rows = setting.world.selling.pages, ledger.exposures
+    if not len(pages):
+        return rows["auction_ix"].copy()
+    numbers: Numbers = rows["auction_ix"] - pages["position"][rows["seller_slot_ix"]]
+    return numbers
+
+
 def exposed(setting: Setting, ledger: Ledger) -> Exposed:
     """Look at every exposure once more, with the truth at hand."""
     rows = ledger.exposures
     known = rows["consent"] == 1
     if len(setting.units):
-        cookie_ix = cookies_shown(setting.world, rows["auction_ix"], rows["person_ix"])
+        cookie_ix = cookies_shown(setting.world, page_views(setting, ledger), rows["person_ix"])
         unit = setting.units[cookie_ix]
         buyer_ix = np.where(known & (unit != NOBODY), unit, -1)
     else:

@@ -18,7 +18,9 @@ from exchange_sim.pending import PENDING
 from exchange_sim.selling.header import ASK, most_paths
 from exchange_sim.selling.reserve import learn_reserves
 from exchange_sim.selling.rules import TERMS
+from exchange_sim.traffic import new_cursor
 from exchange_sim.world import OPPORTUNITY, World
+from experiments.compile_pages import requests_per_arrival
 from experiments.drivers.batch_kernel import (
     FILLED_EXPOSURES,
     FILLED_PURCHASES,
@@ -59,7 +61,8 @@ def rows_ahead(setting: Setting) -> int:
     Only rows written take memory, and what is set aside uncleared NumPy puts on huge pages: growing step by step cost
     a tenth of a long run in page faults.
     """
-    auctions = int(setting.scenario.traffic.requests_per_day * setting.scenario.days)
+    scenario = setting.scenario
+    auctions = int(scenario.traffic.requests_per_day * scenario.days * requests_per_arrival(scenario))
     return min(auctions, MOST_AHEAD) + MORE_EXPOSURES
 
 
@@ -87,7 +90,7 @@ class BatchRun:
             terms=np.zeros(1, TERMS),
             impression=np.zeros(1, IMPRESSION),
             signals=np.zeros(max(1, len(self.world.signal_keys)), np.int64),
-            cursor=np.zeros(2),
+            cursor=new_cursor(),
             pending=np.zeros(2 * MOST_PER_CALL, PENDING),
             pending_size=np.zeros(1, np.int64),
             exposures=np.empty(rows_ahead(setting), EXPOSURE),

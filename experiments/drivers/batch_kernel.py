@@ -31,6 +31,7 @@ from exchange_sim.selling.rules import (
     WAY_OPEN,
 )
 from exchange_sim.selling.seats import is_barred
+from exchange_sim.selling.separation import beside_itself, close_view, open_view
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import draw_opportunities, draw_signals
@@ -50,6 +51,7 @@ from experiments.ledger import (
     RESULT_WON,
     SALE_COUNT,
     SALE_PAID,
+    SLOT_CLASHES,
     SLOT_REQUESTS,
     SLOT_RESOLD,
     SLOT_REVENUE,
@@ -72,7 +74,7 @@ class Desk(NamedTuple):
     signals: NDArray[np.int64]
     """int64[V]: private values of the request."""
     cursor: NDArray[np.float64]
-    """float64[2]: auctions so far, time of the last one (kept)."""
+    """float64[CURSOR]: see `exchange_sim.traffic.new_cursor` (kept)."""
     pending: NDArray[np.void]
     """PENDING[]: heap of purchases to come (kept)."""
     pending_size: NDArray[np.int64]
@@ -215,8 +217,13 @@ def clear_opportunity(
     slot_ix, auction_kind, key = int(terms["slot_ix"][j]), world.auction_kind, opps["key"][i]
     rivals_ix = int(world.slots["rivals_ix"][slot_ix])
     if world.slots["rules"][opps["slot_ix"][i]] != 0:
-        barred = is_barred(world.selling.barred, campaign_ix, slot_ix, opps["slot_ix"][i])
-        if barred:
+        seller_slot_ix, refused = int(opps["slot_ix"][i]), -1
+        on_page = open_view(world.selling, seller_slot_ix, int(opps["auction_ix"][i]))
+        if is_barred(world.selling.barred, campaign_ix, slot_ix, seller_slot_ix):
+            refused = LOST_SEAT
+        elif on_page:
+            refused = beside_itself(world.selling.on_view, world.selling.marks, campaign_ix)
+        if refused >= 0:
             campaign_ix, bid_nanos, via_deal = -1, 0, False
         if world.verification.on == 1:
             won, price, revenue, best, way, lost, market, to_beat, sold = clear_verified(
@@ -237,6 +244,7 @@ def clear_opportunity(
                 campaign_ix,
                 bid_nanos,
                 via_deal,
+                world.selling.on_view,
                 tallies.blocks,
                 tallies.invalid,
             )
@@ -258,9 +266,12 @@ def clear_opportunity(
                 j,
                 bid_nanos,
                 via_deal,
+                world.selling.on_view,
             )
-        if barred:
-            lost = LOST_SEAT
+        if refused >= 0:
+            lost = refused
+        if on_page and close_view(world.selling, seller_slot_ix, campaign_ix if won else -1, sold):
+            tallies.slots[slot_ix, SLOT_CLASHES] += 1
         if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:
             world.selling.delivered[terms["deal_ix"][j]] += 1
     else:

@@ -19,7 +19,7 @@ from bidder.desk import Desk
 from exchange_sim.exchange import Exchange, start
 from exchange_sim.paths import process_of
 from exchange_sim.requests import Arrivals, RequestMaker
-from exchange_sim.traffic import draw_opportunities
+from exchange_sim.traffic import draw_opportunities, new_cursor
 from exchange_sim.world import OPPORTUNITY, World
 from experiments.compile_wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
@@ -90,7 +90,7 @@ class EventsRun:
             deals=deal_cards(setting),
         )
         self.exchange = Exchange(self.env, wire, requests, port, self.market)
-        self._cursor = np.zeros(2)
+        self._cursor = new_cursor()
         self.env.process(self._ticks())
         self.env.process(self._traffic())
 
@@ -116,7 +116,8 @@ class EventsRun:
         while True:
             arrivals = draw_arrivals(self._world, self._cursor, self._setting.end_s)
             for i, time_s in enumerate(arrivals.time_s):
-                yield env.at(time_s)
+                if time_s > env.now:  # the slots of a page are offered in one moment
+                    yield env.at(time_s)
                 start(env, sell(exchange, arrivals, i))
             if len(arrivals.time_s) < BLOCK:
                 return

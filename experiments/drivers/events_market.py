@@ -24,7 +24,9 @@ from exchange_sim.requests import Arrivals
 from exchange_sim.selling.header import ASK, most_paths, set_path_terms
 from exchange_sim.selling.reserve import learn_reserves
 from exchange_sim.selling.rules import (
+    LOST_ADVERTISER,
     LOST_BELOW_FLOOR,
+    LOST_CATEGORY,
     LOST_ELSEWHERE,
     LOST_REFUSED,
     LOST_SEAT,
@@ -34,6 +36,7 @@ from exchange_sim.selling.rules import (
     TERMS,
 )
 from exchange_sim.selling.terms import set_terms
+from exchange_sim.selling.views import Views
 from exchange_sim.world import OPPORTUNITY
 from experiments.drivers.events_kernel import close_auction, purchase_key, take_purchase
 from experiments.drivers.header_kernel import close_paths
@@ -60,6 +63,8 @@ LOSS_CODES = {
     LOST_STOPPED: LossReason.CREATIVE_DISAPPROVED,
     LOST_ELSEWHERE: LossReason.LOST_TO_HIGHER_BID,
     LOST_SEAT: LossReason.SEAT_BLOCKED,
+    LOST_ADVERTISER: LossReason.ADVERTISER_EXCLUDED,
+    LOST_CATEGORY: LossReason.CATEGORY_EXCLUDED,
 }
 """What a lost bid's owner is told."""
 FIRST_ROOM = 4096
@@ -86,6 +91,7 @@ class EventsMarket:
     def __init__(self, env: ExactEnvironment, setting: Setting, wire: Wire, bidder: Bidder, desk: Insight) -> None:
         self.auctions = 0
         self.spent_nanos = 0
+        self._views = Views(setting.world.selling)
         self._env, self._setting, self._wire, self._bidder, self._desk = env, setting, wire, bidder, desk
         self._world = setting.world
         self._campaigns = {plan.campaign_id: c for c, plan in enumerate(setting.plans)}
@@ -138,6 +144,8 @@ class EventsMarket:
         elif response is not None:
             fate = _fate(response)
         shown = self._shown
+        slot_ix, auction_ix = arrivals.slot_ix[i], arrivals.auction_ix[i]
+        self._views.take_up(slot_ix, auction_ix)
         won, price, clicked, lost, to_beat = self._close(
             *(
                 self._world,
@@ -153,6 +161,7 @@ class EventsMarket:
             ),
             *(self._exposures, shown, self._pending, self._pending_size),
         )
+        self._views.put_down(slot_ix, auction_ix)
         if won:
             self._shown += 1
             self._wake_for_purchases()

@@ -36,6 +36,7 @@ from exchange_sim.pending import PENDING
 from exchange_sim.requests import RequestMaker
 from exchange_sim.server.answers import read_answer
 from exchange_sim.server.checks import Refused, check_bid
+from exchange_sim.traffic import new_cursor
 from experiments.compile_wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events import BLOCK, draw_arrivals
@@ -329,11 +330,12 @@ class LiveRun:
             yield self.env.at(end_s)
 
     def _traffic(self) -> Generator[simpy.Event, Any, None]:
-        cursor, sell = np.zeros(2), process_of(self._setting.world)
+        cursor, sell = new_cursor(), process_of(self._setting.world)
         while True:
             arrivals = draw_arrivals(self._setting.world, cursor, self._setting.end_s)
             for i, time_s in enumerate(arrivals.time_s):
-                yield self.env.at(time_s)
+                if time_s > self.env.now:
+                    yield self.env.at(time_s)
                 start(self.env, sell(self._exchange, arrivals, i))
             if len(arrivals.time_s) < BLOCK:
                 return
@@ -341,7 +343,7 @@ class LiveRun:
 
 def _compile(setting: Setting) -> None:
     """Compile now what would otherwise be compiled while the clock runs: a bidder's campaigns do not wait for it."""
-    draw_arrivals(setting.world, np.zeros(2), 0.0)
+    draw_arrivals(setting.world, new_cursor(), 0.0)
     if not len(setting.world.products):
         return
     purchases, size = np.zeros(1, PURCHASE), np.ones(1, np.int64)

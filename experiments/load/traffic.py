@@ -15,6 +15,7 @@ import simpy
 
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.selling.terms import set_all_terms
+from exchange_sim.traffic import new_cursor
 from experiments.compile_wire import deal_cards, slot_cards
 from experiments.drivers.events import draw_arrivals
 from experiments.setting import Setting
@@ -59,7 +60,7 @@ class Contents:
             tmax_ms=tmax_ms,
             deals=deal_cards(setting),
         )
-        self._cursor = np.zeros(2)
+        self._cursor = new_cursor()
         self._arrivals, self._at = self._drawn(), 0
 
     def _drawn(self) -> Arrivals:

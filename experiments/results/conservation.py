@@ -65,7 +65,7 @@ def _identities(tables: Tables) -> Iterator[tuple[str, bool]]:
 
 LOSSES = (
     *("lost_to_higher_bid", "lost_below_floor", "lost_to_deal", "lost_refused", "lost_stopped"),
-    *("lost_elsewhere", "lost_seat_barred"),
+    *("lost_elsewhere", "lost_seat_barred", "lost_advertiser_shown", "lost_category_shown"),
 )
 """Why bids lose."""
 TAKERS = ("trading_desk", "dsp", "exchange", "ssp", "network", "publisher", "refund")

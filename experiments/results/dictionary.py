@@ -58,6 +58,8 @@ _BIDS = (
     Column("lost_stopped", I64, "", "lost because ad or page was stopped while it loaded (loss code 202)"),
     Column("lost_elsewhere", I64, "", "won its exchange, and the publisher sold through another one (loss code 102)"),
     Column("lost_seat_barred", I64, "", "lost because its seat may not buy there (loss code 104)"),
+    Column("lost_advertiser_shown", I64, "", "lost because the page shows its advertiser already (loss code 205)"),
+    Column("lost_category_shown", I64, "", "lost because the page shows an ad of its category already (loss code 209)"),
     Column("short_nanos", I64, "nanos", "by how much the lost ones missed the price to beat, summed (ties: 0)"),
 )
 
@@ -92,6 +94,7 @@ TABLES: dict[str, Table] = {
         "an impression bought",
         (
             Column("auction_ix", I64, "", "number of the request within the run, from 0"),
+            Column("page_view", I64, "", "the same for all requests of one page view: the number of the first"),
             Column("time_s", F64, "s", "time of the auction since the scenario's start"),
             Column("campaign_id", ID, "", "campaign that bought it"),
             Column("publisher_id", ID, "", "seller"),
@@ -183,6 +186,7 @@ TABLES: dict[str, Table] = {
             Column("spend_nanos", I64, "nanos", "what our campaigns paid"),
             Column("truth_sold", I64, "", "requests sold to anybody"),
             Column("truth_revenue_nanos", I64, "nanos", "what everybody paid for it, before fees"),
+            Column("truth_clashes", I64, "", "of truth_sold, beside an ad of the same category on the same page"),
         ),
     ),
     "data_costs": Table(

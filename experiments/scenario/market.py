@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -131,6 +131,8 @@ class Product(Part):
 
     interest: Name | None = None
     """The interest that makes a person fit; none: everyone fits."""
+    category: Name | None = None
+    """What it competes in: a page that keeps categories apart shows one ad of each (missing: with nobody)."""
     value: NonNegative = 0.0
     """Mean value of a purchase (currency)."""
     value_sigma: NonNegative = 0.0
@@ -145,17 +147,30 @@ class Product(Part):
     """What advertising causes."""
 
 
-class IndependentRivals(Part):
+class _Competitors(Part):
+    """Whose ads rivals show."""
+
+    categories: dict[Name, Share] = Field(default_factory=dict, max_length=64)
+    """Share of their ads in each category (`products.*.category`), drawn for each bid; the rest compete with nobody."""
+
+    @model_validator(mode="after")
+    def _all(self) -> Self:
+        if sum(self.categories.values()) > 1.0 + 1e-9:
+            raise ValueError(f"categories: the shares add up to {sum(self.categories.values()):g}; to 1 at most")
+        return self
+
+
+class IndependentRivals(_Competitors):
     """A fixed number of rival bidders, each drawing its bid from the same distribution."""
 
     kind: Literal["independent"]
     count: Annotated[int, Field(ge=1, le=10_000)]
-    """How many rivals bid on every request."""
+    """How many rivals bid on every request; on a page each is an advertiser of its own."""
     price: Distribution
     """The distribution of one rival's bid (CPM)."""
 
 
-class HighestRival(Part):
+class HighestRival(_Competitors):
     """The highest rival bid as one distribution, as bid logs record it."""
 
     kind: Literal["highest"]
@@ -186,7 +201,7 @@ class Traffic(Part):
     """How requests arrive: a Poisson process whose rate follows the hour of the week."""
 
     requests_per_day: Annotated[float, Field(gt=0, le=1e9)]
-    """Mean number of requests per day over a whole week."""
+    """Mean number of requests per day over a whole week; a view of a page with several slots counts once."""
     hours: Hours = "flat"
     """Shape over the week: flat, the built-in diurnal shape, or 168 weights beginning Monday 00:00."""
     hours_file: str | None = None

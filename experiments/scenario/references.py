@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from experiments.scenario.audience_references import find_audience_problems
+from experiments.scenario.pages_rules import pages_problems
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
 from experiments.scenario.selling_rules import selling_problems
@@ -70,6 +71,7 @@ def find_problems(data: Mapping[str, Any]) -> list[Problem]:
     for check in (_rivals_chosen, _segments, _products, _deals, _traffic, _calendar):
         problems.extend(check(data))
     problems.extend(selling_problems(data))
+    problems.extend(pages_problems(data))
     problems.extend(verification_problems(data))
     for name, campaign in items(data, "campaigns"):
         for campaign_check in (

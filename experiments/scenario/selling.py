@@ -79,6 +79,15 @@ class Slot(Part):
     """Share of its impressions that can be viewed; the others do nothing."""
 
 
+class Page(Part):
+    """Slots seen together: a view of the page brings a request for each of them, from the first to the last."""
+
+    slots: list[Name] = Field(min_length=2, max_length=16)
+    """Slots of the publisher, in the order they are sold; traffic draws the first, the others come with it."""
+    separation: Literal["none", "advertiser", "category"] = "category"
+    """What is kept apart: one ad of each advertiser, or of each category, to a view."""
+
+
 class Publisher(Part):
     """A site or app that sells impressions."""
 
@@ -108,6 +117,8 @@ class Publisher(Part):
     """Floors that depend on the request, first match first."""
     slots: dict[Name, Slot] = Field(min_length=1)
     """Its slots by name."""
+    pages: dict[Name, Page] = Field(default_factory=dict)
+    """Pages that show several of them at once, by name; video slots alone make a pod."""
 
 
 class Deal(Part):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from experiments.scenario.guarantees import guaranteed_most
+from experiments.scenario.pages_rules import first_slot
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
 from experiments.scenario.verification_rules import kept_share
@@ -205,10 +206,15 @@ def expected_requests(data: Mapping[str, Any], seller: str, days: float) -> floa
 
 
 def expected_share(data: Mapping[str, Any], seller: str, slot: str) -> float:
-    """Share of all requests that are a slot's, without those a network takes."""
+    """Share of all arrivals that bring a request for a slot, without those a network takes."""
     shares = {name: number(body, "share", default=1.0) or 0.0 for name, body in items(data, "publishers")}
     slots = dict(items(data, "publishers", seller, "slots"))
-    own = {name: number(body, "share", default=1.0) or 0.0 for name, body in slots.items()}
+    seller_body = at(data, "publishers", seller)
+    own = {
+        name: number(body, "share", default=1.0) or 0.0
+        for name, body in slots.items()
+        if first_slot(seller_body, name) == name
+    }
     if not sum(shares.values()) or not sum(own.values()):
         return 0.0
     handed = 0.0
@@ -217,7 +223,7 @@ def expected_share(data: Mapping[str, Any], seller: str, slot: str) -> float:
         if at(network, "buys", seller) is not None and at(slots.get(slot), "format") in formats:
             handed = number(network, "buys", seller, "share", default=1.0) or 0.0
             break
-    share = shares.get(seller, 0.0) / sum(shares.values()) * own.get(slot, 0.0) / sum(own.values())
+    share = shares.get(seller, 0.0) / sum(shares.values()) * own.get(first_slot(seller_body, slot), 0.0) / sum(own.values())
     return share * (1.0 - handed)
 
 

@@ -75,6 +75,7 @@ def _exposures(rng: np.random.Generator, names: list[str], wins: int, days: int)
     price = (rng.lognormal(0.6, 0.5, wins) * (1 + 2 * (kind == 2)) * 1e6).astype(np.int64)
     return {
         "auction_ix": np.arange(wins) * 5,
+        "page_view": np.arange(wins) * 5,
         "time_s": np.sort((rng.integers(0, days, wins) * 24 + hours + rng.random(wins)) * 3600.0),
         "campaign_id": Codes((rng.beta(1, 1.6, wins) * len(names)).astype(np.int32), names),
         "publisher_id": Codes(publisher, [f"site-{p}" for p in "abcd"]),
@@ -219,6 +220,7 @@ def _slots(shown: dict[str, Any], requests: int) -> dict[str, Any]:
         "spend_nanos": spend,
         "truth_sold": np.maximum(wins, share * 8 // 10),
         "truth_revenue_nanos": spend * 3 + share * 1_000_000,
+        "truth_clashes": share * 0,
     }
 
 
@@ -292,7 +294,8 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     money |= {"network_nanos": none, "publisher_nanos": gross - gross // 10, "refund_nanos": none}
     told = {"bids": won * 3, "bid_nanos": paid * 4, "won": won, "paid_nanos": paid, "lost_to_higher_bid": won * 2}
     told |= {"lost_below_floor": won * 0, "lost_to_deal": won * 0, "lost_refused": won * 0, "lost_stopped": won * 0}
-    told |= {"lost_elsewhere": won * 0, "lost_seat_barred": won * 0, "short_nanos": paid // 2}
+    told |= {"lost_elsewhere": won * 0, "lost_seat_barred": won * 0, "lost_advertiser_shown": won * 0}
+    told |= {"lost_category_shown": won * 0, "short_nanos": paid // 2}
     campaigns = {"campaign_id": Codes(campaign, names)}
     advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
     return {
