@@ -164,7 +164,10 @@ def click(book: Book, campaign_ix: int, person_ix: int, touch: int, shown_s: flo
 
 @kernel
 def _last_touch(book: Book, product_ix: int, person_ix: int, now_s: float) -> int:
-    """Entry in memory of the product's latest exposure inside its campaign's look-back, -1: none."""
+    """Entry in memory of the product's latest exposure inside its campaign's look-back, -1: none.
+
+    Slots of one page are seen in one moment: the last of them counts as the latest.
+    """
     best_at, best_s = -1, -np.inf
     if person_ix < 0:
         return -1
@@ -173,9 +176,18 @@ def _last_touch(book: Book, product_ix: int, person_ix: int, now_s: float) -> in
         campaign_ix, time_s = book.memory["campaign_ix"][at], book.memory["time_s"][at]
         if book.campaigns["product_ix"][campaign_ix] != product_ix or time_s == IN_FLIGHT_S:
             continue
-        if time_s > best_s and time_s >= now_s - book.campaigns["lookback_s"][campaign_ix]:
+        if time_s < best_s or time_s < now_s - book.campaigns["lookback_s"][campaign_ix]:
+            continue
+        if time_s > best_s or _is_further(book.memory, at, best_at):
             best_at, best_s = at, time_s
     return best_at
+
+
+@kernel
+def _is_further(memory: NDArray[np.void], a: int, b: int) -> bool:
+    """Whether of two exposures in one moment *a* comes after *b*: its slot, or in one slot its campaign."""
+    slot_a, slot_b = slot_of(memory["touch"][a]), slot_of(memory["touch"][b])
+    return bool(slot_a > slot_b or (slot_a == slot_b and memory["campaign_ix"][a] > memory["campaign_ix"][b]))
 
 
 @kernel

@@ -20,7 +20,7 @@ from exchange_sim.outcomes import draw_organic, expose
 from exchange_sim.pending import PENDING, drop_first
 from exchange_sim.selling.reserve import learn_reserves, observe
 from exchange_sim.selling.rules import WAYS
-from exchange_sim.traffic import draw_opportunities, draw_signals
+from exchange_sim.traffic import draw_opportunities, draw_signals, new_cursor
 from exchange_sim.world import OPPORTUNITY
 from experiments.ledger import FATE_OUTBID, FATE_WON
 from experiments.setting import Setting, fresh_truth
@@ -46,11 +46,12 @@ class OracleMarket:
         self.selling = setting.world.selling
         self.sellers = OracleSellers(setting, self.learned_floor)
         self.ways: list[str] = []
+        self.way = ""
         self.lost = np.zeros_like(setting.new_tallies().lost)
 
     def run(self) -> None:
         """From the first tick to the last purchase."""
-        cursor, organic = np.zeros(2), np.zeros((len(self.world.products), 2))
+        cursor, organic = new_cursor(), np.zeros((len(self.world.products), 2))
         opps = np.zeros(20_000, OPPORTUNITY)
         for start_s, end_s in self.setting.ticks():
             learn_reserves(self.selling.reserves, self.selling.observed)
@@ -126,6 +127,7 @@ class OracleMarket:
             return (False, True, uniform(key, COIN) < 0.5)[self.world.tie]
 
         won, price, revenue, way, lost = self.sellers.sell(opp, terms, bid, via_deal, we_win_ties)
+        self.way = way
         self.revenue[terms["slot_ix"]] += revenue
         if won:
             self.ways.append(way)

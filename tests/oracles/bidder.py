@@ -347,9 +347,9 @@ class OracleBidder:
         self.accounts[c].news = True
 
     def convert(self, product: str, person_ix: int, value_nanos: int, now_s: float) -> int:
-        """A purchase: credited to the latest exposure not older than its campaign's look-back."""
+        """A purchase: credited to the latest exposure not older than its campaign's look-back; of a page, the last slot."""
         touches = [
-            (exposure.time_s, c, exposure.slot_ix)
+            (exposure.time_s, exposure.slot_ix, c)
             for c, account in enumerate(self.accounts)
             for exposure in account.exposures
             if account.plan.product == product
@@ -358,7 +358,7 @@ class OracleBidder:
         ]
         if not touches:
             return -1
-        _, c, slot_ix = max(touches)
+        _, slot_ix, c = max(touches)
         self.accounts[c].conversions[slot_ix] += 1
         self.accounts[c].conversion_nanos += value_nanos
         self.accounts[c].news = True
