@@ -118,7 +118,8 @@ def draw_opportunities(
     """Fill *opps* (OPPORTUNITY[]) with the arrivals before *until_s*, at most *most*; returns how many.
 
     A view of a page brings one opportunity for each of its slots, one after another: same moment, same person, same
-    device, numbers and keys of their own. What the filter of invalid traffic stops is left out: its numbers are missing.
+    device, numbers and keys of their own. What the filter of invalid traffic stops is left out: its numbers are
+    missing.
 
     *cursor* is that of `new_cursor`, or float64[2] where there are no pages; it is moved on (numbers exact to 2^53).
     """

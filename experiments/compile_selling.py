@@ -136,7 +136,10 @@ def fresh_selling(selling: Selling) -> Selling:
     reserves = selling.reserves.copy()
     reserves["floor_nanos"] = 0
     return selling._replace(
-        delivered=np.zeros_like(selling.delivered), reserves=reserves, observed=np.zeros_like(selling.observed), on_view=new_view()
+        delivered=np.zeros_like(selling.delivered),
+        reserves=reserves,
+        observed=np.zeros_like(selling.observed),
+        on_view=new_view(),
     )
 
 

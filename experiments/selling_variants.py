@@ -20,7 +20,7 @@ from exchange_sim.selling.rules import DEAL_KINDS
 from experiments.compile_market import compile_world
 from experiments.drivers.batch import run_batch
 from experiments.errors import ScenarioError
-from experiments.ledger import SLOT_RIVAL_BIDS, SLOT_SOLD
+from experiments.ledger import SLOT_CLASHES, SLOT_RIVAL_BIDS, SLOT_SOLD
 from experiments.scenario.models import Scenario
 from experiments.selling_accounts import RIVALS, money
 from experiments.setting import make_ready
@@ -47,6 +47,8 @@ class Result(NamedTuple):
     network: float
     surplus: float
     """Worth of what was bought, less its price before buy-side fees; a rival's bid counts as its worth."""
+    clashes: int
+    """Impressions beside another ad of their category on the same page."""
 
     @property
     def fill(self) -> float:
@@ -78,6 +80,7 @@ def measure(scenario: Scenario) -> Result:
         fees=fees / NANOS_PER_UNIT,
         network=sums["network_nanos"] / NANOS_PER_UNIT,
         surplus=surplus / NANOS_PER_UNIT,
+        clashes=int(slots[:, SLOT_CLASHES].sum()),
     )
 
 

@@ -7,6 +7,7 @@ win turns it into spend or a loss or expiry releases it. So latency can never ov
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidder.core.book import (
     CELL_CLICKS,

@@ -62,12 +62,10 @@ def open_view(selling: Selling, slot_ix: int, auction_ix: int) -> bool:
 @kernel
 def is_shown(view: NDArray[np.int64], kind: int, mark: int) -> bool:
     """Whether the view already shows this advertiser or category (0: of none)."""
-    if mark == 0:
-        return False
+    found = False
     for p in range(view[SLOTS]):
-        if view[SHOWN + 2 * p + kind] == mark:
-            return True
-    return False
+        found |= view[SHOWN + 2 * p + kind] == mark
+    return found and mark > 0
 
 
 @kernel
@@ -133,8 +131,8 @@ def two_admissible(
 ) -> tuple[int, int]:
     """The two highest bids of group *k* among those the view does not keep out; 0 where there are none.
 
-    Bids come from the highest down, each given the one before it: the (r + 1)-th largest of n uniforms is the r-th times
-    a uniform to the power 1 / (n - r). The best one's marks are left in *view*.
+    Bids come from the highest down, each given the one before it: the (r + 1)-th largest of n uniforms is the r-th
+    times a uniform to the power 1 / (n - r). The best one's marks are left in *view*.
     """
     view[RIVAL_MARKS], view[RIVAL_MARKS + 1] = 0, 0
     kind, best = rivals["kind"][k], 0

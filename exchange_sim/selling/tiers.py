@@ -46,8 +46,9 @@ def clear_by_rules(
     """Sell what terms[j] (TERMS[]) offer, tier by tier; our bid 0: none. Arrays are the world's, without the world.
 
     A fixed price is taken before anybody else is asked; a private auction is held before the open one, with rivals of
-    its own. On a page (*view*) only rivals it may show take part. Explored auctions are noted in *observed*. Returns (won, price, what was paid by whomever, best rival bid,
-    way, why we lost, price to beat for anybody, for us, whether it was sold).
+    its own. On a page (*view*) only rivals it may show take part. Explored auctions are noted in *observed*. Returns
+    (won, price, what was paid by whomever, best rival bid, way, why we lost, price to beat for anybody, for us, whether
+    it was sold).
     """
     kind, deal_floor = int(terms["deal_kind"][j]), int(terms["deal_floor_nanos"][j])
     if kind >= PREFERRED and via_deal and bid_nanos >= deal_floor:

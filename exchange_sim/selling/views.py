@@ -1,4 +1,4 @@
-"""What the views under way show, where the requests of many are out at once: one row each, until all its slots are sold.
+"""What each view under way shows, where the requests of many are out at once, until all its slots are sold.
 
 Slots are sold in the order in which their auctions end, which is that of the page unless answers take different times.
 """

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
     from experiments.cli.init import init
     from experiments.cli.learn import learn
     from experiments.cli.load import load
-    from experiments.cli.market import floors, market, reaction, safety, ways
+    from experiments.cli.market import floors, market, pages, reaction, safety, ways
     from experiments.cli.measure import measure
     from experiments.cli.phases import phases
     from experiments.cli.replay import replay
@@ -66,6 +66,7 @@ def register(app: typer.Typer) -> None:
     market.command("ways")(_interruptible(ways))
     market.command("floors")(_interruptible(floors))
     market.command("safety")(_interruptible(safety))
+    market.command("pages")(_interruptible(pages))
     market.command("reaction")(_interruptible(reaction))
     market.command("avails")(_interruptible(avails))
     market.command("yield")(_interruptible(yield_))

@@ -1,4 +1,4 @@
-"""`bidlab market ways|floors|safety`: the same demand and luck, sold in other ways, at other floors, verified."""
+"""`bidlab market ways|floors|pages|safety|reaction`: the same demand and luck, sold by other rules."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3
     from experiments.selling_variants import FLOORS_COMPARED
 
     _compare(lambda _: FLOORS_COMPARED, scenario, overrides, seeds, as_json)
+
+
+def pages(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
+    """Compare pages that keep nothing apart with those that show one ad of an advertiser, or of a category."""
+    from experiments.page_variants import separations_of
+
+    _compare(separations_of, scenario, overrides, seeds, as_json, clashes=True)
 
 
 def safety(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
@@ -135,26 +142,29 @@ def _compare(
     overrides: list[str] | None,
     seeds: int,
     as_json: bool,
+    *,
+    clashes: bool = False,
 ) -> None:
     from experiments.scenario.loader import load
     from experiments.selling_variants import compare, measure
 
     plan = load(name, overrides or [])
     found = dict(compare(variants_of(plan), plan, seeds, measure))
-    rows = [_row(variant, results, next(iter(found.values()))) for variant, results in found.items()]
+    base = next(iter(found.values()))
+    rows = [_row(variant, results, base, ("clashes",) if clashes else ()) for variant, results in found.items()]
     if as_json:
         print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))
         return
     _show(rows, plan.currency, seeds)
 
 
-def _row(variant: str, results: list[Result], base: list[Result]) -> dict[str, Any]:
+def _row(variant: str, results: list[Result], base: list[Result], more: tuple[str, ...] = ()) -> dict[str, Any]:
     """Means over the seeds; the difference from the first variant is paired."""
     from experiments.selling_variants import paired_difference
 
     count = len(results)
     difference, error = paired_difference(results, base)
-    names = ("publisher", "paid", "fees", "network", "surplus", "fill", "ecpm")
+    names = ("publisher", "paid", "fees", "network", "surplus", "fill", "ecpm", *more)
     means = {key: sum(getattr(result, key) for result in results) / count for key in names}
     working = means["publisher"] / means["paid"] if means["paid"] else None
     return {"variant": variant, **means, "working_media": working, "difference": difference, "standard_error": error}
@@ -169,12 +179,14 @@ def _show(rows: list[dict[str, Any]], currency: str, seeds: int) -> None:
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     headings = ("publishers", "difference", "±", "eCPM", "fill", "paid", "working", "fees", "network", "surplus")
     table.add_column("", no_wrap=True)
-    for heading in headings:
+    more = [name for name in ("clashes",) if name in rows[0]]
+    for heading in (*headings, *more):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         error = "" if row["standard_error"] is None else f"{row['standard_error']:,.2f}"
         working = "–" if row["working_media"] is None else f"{row['working_media']:.1%}"
         cells: tuple[str, ...] = (f"{row['publisher']:,.2f}", f"{row['difference']:+,.2f}", error, f"{row['ecpm']:.4f}")
         cells += (f"{row['fill']:.1%}", f"{row['paid']:,.2f}", working, f"{row['fees']:,.2f}")
-        table.add_row(row["variant"], *cells, f"{row['network']:,.2f}", f"{row['surplus']:,.2f}")
+        cells += (f"{row['network']:,.2f}", f"{row['surplus']:,.2f}", *(f"{row[name]:,.0f}" for name in more))
+        table.add_row(row["variant"], *cells)
     Console(width=140).print(table)

@@ -35,6 +35,8 @@ def validate(
 
 def summary(scenario: Scenario) -> str:
     """One paragraph: people, requests, campaigns and budgets."""
+    from experiments.compile_pages import requests_per_arrival
+
     people, campaigns = scenario.people, scenario.campaigns
     slots = [slot.format for publisher in scenario.publishers.values() for slot in publisher.slots.values()]
     total = sum(campaign.budget.total for campaign in campaigns.values())
@@ -43,7 +45,7 @@ def summary(scenario: Scenario) -> str:
     return (
         f"{scenario.name} runs {_count(scenario.days, 'day')} from {scenario.start:%Y-%m-%d %H:%M} with "
         f"{_people(people.count)} ({people.consent_share:.0%} consent) and about "
-        f"{scenario.traffic.requests_per_day * scenario.days:,.0f} requests from "
+        f"{scenario.traffic.requests_per_day * scenario.days * requests_per_arrival(scenario):,.0f} requests from "
         f"{_count(len(scenario.publishers), 'publisher')} in {', '.join(sorted(set(slots)))}. "
         f"{_count(len(campaigns), 'campaign')} ({names}) "
         f"may spend {total:,.10g} {scenario.currency} in all, {len(bound)} of them with a daily limit, in "

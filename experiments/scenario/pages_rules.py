@@ -61,7 +61,9 @@ def _traffic(data: Mapping[str, Any]) -> Iterator[Problem]:
         for slot in listed[1:]:
             body, of_slot = at(publisher, "slots", slot), (*path[:2], "slots", slot)
             if number(body, "share", default=1.0) not in (None, 1.0):
-                message = f"is seen as often as the first slot of page {path[3]!r}; leave it out, and write the share of "
+                message = (
+                    f"is seen as often as the first slot of page {path[3]!r}; leave it out, and write the share of "
+                )
                 yield Problem((*of_slot, "share"), f"{message}the page at {listed[0]!r}")
             own, first = at(body, "devices"), at(publisher, "slots", listed[0], "devices") or ONE_DESKTOP
             if isinstance(own, Mapping) and dict(own) not in (ONE_DESKTOP, first):
@@ -72,11 +74,15 @@ def _traffic(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _exchanges(data: Mapping[str, Any]) -> Iterator[Problem]:
     for path, publisher, _ in _pages(data):
         if texts(publisher, "header"):
-            message = "what is sold in several exchanges cannot be kept apart: none of them knows what the others show; "
+            message = (
+                "what is sold in several exchanges cannot be kept apart: none of them knows what the others show; "
+            )
             yield Problem(path, f"{message}leave out one of pages and publishers.{path[1]}.header")
         if at(data, "duplicates") == "skip":
             message = "the requests of a view have one transaction, and a bidder that skips what it has bid for would "
-            yield Problem(("duplicates",), f"{message}bid once a page; set it to answer, or leave out {'.'.join(map(str, path))}")
+            yield Problem(
+                ("duplicates",), f"{message}bid once a page; set it to answer, or leave out {'.'.join(map(str, path))}"
+            )
             return
 
 
@@ -91,6 +97,8 @@ def _guarantees(data: Mapping[str, Any]) -> Iterator[Problem]:
             late = [slot for slot in texts(page, "slots")[1:] if slot in chosen]
             if late and at(page, "separation") != "none":
                 first = ", ".join(slot for slot in chosen if slot not in late) or texts(page, "slots")[0]
-                message = f"page {page_name!r} may have to refuse it in {late[0]!r} for what it shows already, so nothing "
+                message = (
+                    f"page {page_name!r} may have to refuse it in {late[0]!r} for what it shows already, so nothing "
+                )
                 mend = f"can be promised there: cover {first} only, or set the page's separation to none"
                 yield Problem(("deals", name, "slots"), message + mend)

@@ -79,12 +79,15 @@ class Slot(Part):
     """Share of its impressions that can be viewed; the others do nothing."""
 
 
+Separation = Literal["none", "advertiser", "category"]
+
+
 class Page(Part):
     """Slots seen together: a view of the page brings a request for each of them, from the first to the last."""
 
     slots: list[Name] = Field(min_length=2, max_length=16)
     """Slots of the publisher, in the order they are sold; traffic draws the first, the others come with it."""
-    separation: Literal["none", "advertiser", "category"] = "category"
+    separation: Separation = "category"
     """What is kept apart: one ad of each advertiser, or of each category, to a view."""
 
 

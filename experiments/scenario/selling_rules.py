@@ -223,7 +223,9 @@ def expected_share(data: Mapping[str, Any], seller: str, slot: str) -> float:
         if at(network, "buys", seller) is not None and at(slots.get(slot), "format") in formats:
             handed = number(network, "buys", seller, "share", default=1.0) or 0.0
             break
-    share = shares.get(seller, 0.0) / sum(shares.values()) * own.get(first_slot(seller_body, slot), 0.0) / sum(own.values())
+    share = (
+        shares.get(seller, 0.0) / sum(shares.values()) * own.get(first_slot(seller_body, slot), 0.0) / sum(own.values())
+    )
     return share * (1.0 - handed)
 
 

@@ -60,7 +60,7 @@ class OraclePagesMarket(OracleMarket):
         return int(terms["rivals_floor"])
 
 
-@settings(max_examples=4 if INTERPRETED else 20)
+@settings(max_examples=4 if INTERPRETED else 12)
 @given(seed=seeds)
 def test_no_view_shows_what_is_kept_apart(seed: int, run: Runner) -> None:
     """Everybody's ads, everybody's money: as the oracle sells them, and never two of a kind."""
@@ -101,7 +101,7 @@ def kept_by_everybody(done: Any) -> None:
     assert not any(twice(shown, separation) for (_, separation), shown in views.items())
 
 
-@settings(max_examples=4 if INTERPRETED else 15)
+@settings(max_examples=4 if INTERPRETED else 12)
 @given(seed=seeds)
 def test_what_is_checked_is_kept_apart_too(seed: int, run: Runner) -> None:
     """With every check on: an ad that is stopped was not shown, and the next bid must be one the page may show."""

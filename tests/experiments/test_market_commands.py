@@ -61,6 +61,25 @@ def test_floors_are_compared() -> None:
 
 
 @pytest.mark.slow
+def test_what_separation_costs_is_compared() -> None:
+    """Apart from what it prevents, keeping competitors apart only takes buyers away."""
+    done = market("pages", "sell-by-page", "--seeds", "2", "--json", *SMALL[:4])
+    assert done.returncode == 0, done.stderr
+    rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
+    assert list(rows) == ["none", "advertiser", "category"]
+    assert rows["none"]["clashes"] > rows["advertiser"]["clashes"] > 0 == rows["category"]["clashes"]
+    assert rows["none"]["publisher"] > rows["category"]["publisher"] > 0
+    assert rows["category"]["standard_error"] < -rows["category"]["difference"]
+    nobody = market("pages", "sell-openly")
+    assert nobody.returncode != 0
+    assert (
+        nobody.stderr.strip()
+        == "bidlab: publishers: nobody sells pages here; give a publisher some, for example "
+        + ("{article: {slots: [top, side]}} under pages, or choose sell-by-page")
+    )
+
+
+@pytest.mark.slow
 def test_verification_is_compared_on_the_same_luck() -> None:
     """Each step stops what it is for; the command prints what the table says."""
     done = market("safety", "sell-safely", "--seeds", "1", "--json", *SMALL[:4])

@@ -11,11 +11,11 @@ from bidder.core.book import Book
 from bidder.core.budgets import committed_day_nanos
 from bidder.core.clock import day_ix
 from bidder.core.codes import BAD_BID
-from exchange_sim.selling.rules import LOST_ELSEWHERE, LOST_STOPPED
+from exchange_sim.selling.rules import LOST_ADVERTISER, LOST_CATEGORY, LOST_ELSEWHERE, LOST_STOPPED
 from exchange_sim.verification.rules import BOTS_SHOWN, OPEN_PAID
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
-from experiments.ledger import FATE_OUTBID, FATE_WON, Ledger
+from experiments.ledger import FATE_OUTBID, FATE_WON, SLOT_CLASHES, Ledger
 from experiments.sales import is_path
 from experiments.scenario.loader import load
 from experiments.setting import Setting, fresh_truth, make_ready
@@ -134,6 +134,20 @@ def test_events_equals_batch_by_header_bidding_with_every_check(duplicates: str)
     assert lost[LOST_STOPPED] > 20 < lost[LOST_ELSEWHERE]
     assert (invalid[headed, BOTS_SHOWN].sum(), invalid[headed, OPEN_PAID].sum()) > (20, 1000)
     assert ((batch.exposures["price_nanos"] == 0) & is_path(setting)[batch.exposures["slot_ix"]]).any()
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+
+
+def test_events_equals_batch_page_by_page() -> None:
+    """Slots of a view in one moment, purchases without delay among them, one resold, some filtered as a whole."""
+    setting = ready("parity-pages", 1)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    lost = batch.tallies.lost.sum(axis=(0, 1))
+    assert lost[LOST_ADVERTISER] > 20 < lost[LOST_CATEGORY]
+    assert (batch.tallies.slots[:, SLOT_CLASHES] > 0).tolist() == [k in (5, 7) for k in range(9)]
+    assert len(set(batch.exposures["time_s"].tolist())) < len(batch.exposures) - 50
+    assert batch.tallies.slots[-1, 0] > 100 < setting.world.verification.filtered.sum()
     assert_equal_ledgers(batch, events)
     assert_equal_books(batch_book, events_book, setting.end_s)
 
