@@ -2,8 +2,7 @@
 
 Prices are CPM in `cur` as floats (see `openrtb.money`), times ms. Fields not named here are ignored when a message is
 decoded; codes are plain integers, so that unknown ones pass. Structs are frozen, so that parts of a request that never
-change can be shared by all requests. Where 2.5 kept a field in an `ext`, both places are typed and
-`openrtb.places` reads them.
+change can be shared by all requests. Where 2.5 kept a field in an `ext`, `openrtb.places` reads both places.
 """
 
 from __future__ import annotations
@@ -62,7 +61,6 @@ class Video(Struct, frozen=True, omit_defaults=True, gc=False):
     api: list[Integer] | None = None
     rqddurs: list[Integer] | None = None
     podid: str | None = None
-    podseq: Integer | None = None
     slotinpod: Integer | None = None
 
 

@@ -347,7 +347,7 @@ class OracleBidder:
         self.accounts[c].news = True
 
     def convert(self, product: str, person_ix: int, value_nanos: int, now_s: float) -> int:
-        """A purchase: credited to the latest exposure not older than its campaign's look-back, on a page to the last."""
+        """A purchase: credited to the latest exposure not older than its campaign's look-back, of a page the last."""
         touches = [
             (exposure.time_s, exposure.slot_ix, c)
             for c, account in enumerate(self.accounts)
