@@ -160,7 +160,21 @@ def market_scenario(auctions: int, *, people: int = 1_000_000, seed: int = 1) ->
         data["campaigns"][f"campaign-{c}"]["target"] |= {"formats": [], "segments": {}}
         data["campaigns"][f"campaign-{c}"] |= {"bid": {"kind": "constant", "price": 0.7}}
     verify(data)
+    lay_out(data)
     return Scenario.model_validate(data)
+
+
+def lay_out(data: dict[str, Any]) -> None:
+    """Every publisher but the quiet one sells its three slots on one page, with categories or advertisers kept apart."""
+    for p in range(6):
+        publisher = data["publishers"][f"publisher-{p}"]
+        separation = "advertiser" if p % 2 else "category"
+        publisher["pages"] = {"front": {"slots": list(publisher["slots"]), "separation": separation}}
+    data["traffic"]["requests_per_day"] /= 3.0  # a view brings three requests
+    for g, product in enumerate(data["products"].values()):
+        product["category"] = ("finance", "travel", "food")[g % 3]
+    for group in data["rivals"].values():
+        group["categories"] = {"finance": 0.2, "travel": 0.2, "cars": 0.3}
 
 
 def verify(data: dict[str, Any]) -> None:

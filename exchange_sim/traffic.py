@@ -147,10 +147,10 @@ def draw_opportunities(
         if filters:
             publisher_ix, hour = world.slots["publisher_ix"][opps["slot_ix"][n]], week_hour(world, time_s)
             shares, mistaken, filtered = checked.bot_shares, checked.mistaken, checked.filtered
-            own = opps["key"][n]
-            opps["key"][n] = view_key(world, opps, n)  # a view is a bot's, or stopped, as a whole
+            if further:  # a view is a bot's, or stopped, as a whole
+                opps["key"][n] = view_key(world, opps, n)
             admitted = admit(checked.bots, shares, mistaken, filtered, opps, n, publisher_ix, hour)
-            opps["key"][n] = own
+            opps["key"][n] = key
             if not admitted:
                 continue
         prefetch(world.homes, opps["person_ix"][n])

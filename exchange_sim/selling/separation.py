@@ -21,7 +21,7 @@ from exchange_sim.draws import (
 )
 from exchange_sim.kernel import kernel, outlined
 from exchange_sim.rivals import ranked_nanos
-from exchange_sim.selling.rules import LOST_ADVERTISER, LOST_CATEGORY, Selling
+from exchange_sim.selling.rules import LOST_ADVERTISER, LOST_CATEGORY
 from exchange_sim.world import HIGHEST, NO_RIVALS
 
 NOT_APART, ADVERTISERS_APART, CATEGORIES_APART = 0, 1, 2
@@ -45,21 +45,6 @@ def view_number(pages: NDArray[np.void], slot_ix: int, auction_ix: int) -> int:
 
 
 @kernel
-def open_view(selling: Selling, slot_ix: int, auction_ix: int) -> bool:
-    """Turn to the view of a request about to be sold; returns whether its slot is on a page at all."""
-    pages, view = selling.pages, selling.on_view
-    if pages.shape[0] == 0 or pages["slots"][slot_ix] == 0:
-        return False
-    number = view_number(pages, slot_ix, auction_ix)
-    if view[VIEW_NO] != number + 1:
-        for k in range(VIEW_SIZE):
-            view[k] = 0
-        view[VIEW_NO] = number + 1
-    view[SLOTS], view[APART] = pages["slots"][slot_ix], pages["apart"][slot_ix]
-    return True
-
-
-@kernel
 def is_shown(view: NDArray[np.int64], kind: int, mark: int) -> bool:
     """Whether the view already shows this advertiser or category (0: of none)."""
     found = False
@@ -68,9 +53,27 @@ def is_shown(view: NDArray[np.int64], kind: int, mark: int) -> bool:
     return found and mark > 0
 
 
-@kernel
-def beside_itself(view: NDArray[np.int64], marks: NDArray[np.int64], campaign_ix: int) -> int:
-    """Why a campaign's ad (-1: none) may not stand beside what the view shows; -1: it may."""
+@outlined
+def enter_page(
+    pages: NDArray[np.void],
+    marks: NDArray[np.int64],
+    view: NDArray[np.int64],
+    slot_ix: int,
+    auction_ix: int,
+    campaign_ix: int,
+) -> int:
+    """Turn to the view of a request about to be sold, if its slot is on a page.
+
+    Returns why the campaign's ad (-1: none) may not stand beside what the view shows already; -1: it may.
+    """
+    if pages["slots"][slot_ix] == 0:
+        return -1
+    number = view_number(pages, slot_ix, auction_ix)
+    if view[VIEW_NO] != number + 1:
+        for k in range(VIEW_SIZE):
+            view[k] = 0
+        view[VIEW_NO] = number + 1
+    view[SLOTS], view[APART] = pages["slots"][slot_ix], pages["apart"][slot_ix]
     if campaign_ix < 0:
         return -1
     if view[APART] == ADVERTISERS_APART and is_shown(view, ADVERTISER, marks[ADVERTISER, campaign_ix]):
@@ -80,16 +83,25 @@ def beside_itself(view: NDArray[np.int64], marks: NDArray[np.int64], campaign_ix
     return -1
 
 
-@kernel
-def close_view(selling: Selling, slot_ix: int, campaign_ix: int, sold: bool) -> bool:
+@outlined
+def leave_page(
+    pages: NDArray[np.void],
+    marks: NDArray[np.int64],
+    view: NDArray[np.int64],
+    slot_ix: int,
+    campaign_ix: int,
+    sold: bool,
+) -> bool:
     """Note what the slot shows: the campaign's ad, the rival's (-1), or nothing; returns whether that is a clash.
 
     A clash stands beside an ad of its own category.
     """
-    view, at, clash = selling.on_view, SHOWN + 2 * int(selling.pages["position"][slot_ix]), False
+    if view[SLOTS] == 0:
+        return False
+    at, clash = SHOWN + 2 * int(pages["position"][slot_ix]), False
     if sold:
         for kind in range(2):
-            mark = selling.marks[kind, campaign_ix] if campaign_ix >= 0 else view[RIVAL_MARKS + kind]
+            mark = marks[kind, campaign_ix] if campaign_ix >= 0 else view[RIVAL_MARKS + kind]
             if kind == CATEGORY:
                 clash = is_shown(view, CATEGORY, mark)
             view[at + kind] = mark

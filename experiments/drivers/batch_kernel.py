@@ -31,7 +31,7 @@ from exchange_sim.selling.rules import (
     WAY_OPEN,
 )
 from exchange_sim.selling.seats import is_barred
-from exchange_sim.selling.separation import beside_itself, close_view, open_view
+from exchange_sim.selling.separation import enter_page, leave_page
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.selling.tiers import clear_by_rules
 from exchange_sim.traffic import draw_opportunities, draw_signals
@@ -218,11 +218,12 @@ def clear_opportunity(
     rivals_ix = int(world.slots["rivals_ix"][slot_ix])
     if world.slots["rules"][opps["slot_ix"][i]] != 0:
         seller_slot_ix, refused = int(opps["slot_ix"][i]), -1
-        on_page = open_view(world.selling, seller_slot_ix, int(opps["auction_ix"][i]))
+        selling, paged = world.selling, world.selling.pages.shape[0] > 0
+        if paged:
+            auction_ix = int(opps["auction_ix"][i])
+            refused = enter_page(selling.pages, selling.marks, selling.on_view, seller_slot_ix, auction_ix, campaign_ix)
         if is_barred(world.selling.barred, campaign_ix, slot_ix, seller_slot_ix):
             refused = LOST_SEAT
-        elif on_page:
-            refused = beside_itself(world.selling.on_view, world.selling.marks, campaign_ix)
         if refused >= 0:
             campaign_ix, bid_nanos, via_deal = -1, 0, False
         if world.verification.on == 1:
@@ -270,7 +271,9 @@ def clear_opportunity(
             )
         if refused >= 0:
             lost = refused
-        if on_page and close_view(world.selling, seller_slot_ix, campaign_ix if won else -1, sold):
+        if paged and leave_page(
+            selling.pages, selling.marks, selling.on_view, seller_slot_ix, campaign_ix if won else -1, sold
+        ):
             tallies.slots[slot_ix, SLOT_CLASHES] += 1
         if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:
             world.selling.delivered[terms["deal_ix"][j]] += 1
