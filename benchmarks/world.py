@@ -165,7 +165,7 @@ def market_scenario(auctions: int, *, people: int = 1_000_000, seed: int = 1) ->
 
 
 def lay_out(data: dict[str, Any]) -> None:
-    """Every publisher but the quiet one sells its three slots on one page, with categories or advertisers kept apart."""
+    """Every publisher but the quiet one sells its three slots on one page, categories or advertisers kept apart."""
     for p in range(6):
         publisher = data["publishers"][f"publisher-{p}"]
         separation = "advertiser" if p % 2 else "category"

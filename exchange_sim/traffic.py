@@ -79,7 +79,7 @@ def _describe(world: World, opps: NDArray[np.void], i: int) -> None:
 @kernel
 def view_key(world: World, opps: NDArray[np.void], i: int) -> np.uint64:
     """Key of the page view that opportunity *i* is part of: of its first request."""
-    pages = world.selling.pages
+    pages = world.pages.slots
     if pages.shape[0] == 0 or pages["position"][opps["slot_ix"][i]] == 0:
         return opps["key"][i]
     first = int(opps["auction_ix"][i]) - int(pages["position"][opps["slot_ix"][i]])
@@ -123,7 +123,7 @@ def draw_opportunities(
 
     *cursor* is that of `new_cursor`, or float64[2] where there are no pages; it is moved on (numbers exact to 2^53).
     """
-    n, checked, pages = 0, world.verification, world.selling.pages
+    n, checked, pages = 0, world.verification, world.pages.slots
     filters = checked.bots.shape[0] > 0 or checked.mistaken > 0.0
     while n < most:
         auction_ix = int(cursor[0])

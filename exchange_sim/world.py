@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange_sim.reaction import Reaction
-from exchange_sim.selling.rules import Selling
+from exchange_sim.selling.rules import Pages, Selling
 from exchange_sim.verification.rules import Verification
 
 Format = Literal["display", "mobile", "video", "native", "audio"]
@@ -146,6 +146,8 @@ class World(NamedTuple):
     """float32[P, G, 2]: remembered exposures, and when last brought up to date (s) (changes)."""
     selling: Selling
     """The sellers' rules; some of it changes."""
+    pages: Pages
+    """Slots seen together; what the view at hand shows changes."""
     verification: Verification
     """What may be shown where, and who is not a person; its counts change."""
     reaction: Reaction

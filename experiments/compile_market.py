@@ -33,7 +33,7 @@ from exchange_sim.world import (
     TIE_RIVAL,
     World,
 )
-from experiments.compile_pages import is_drawn, mark_rivals
+from experiments.compile_pages import compile_pages, is_drawn, mark_rivals
 from experiments.compile_selling import compile_selling, covers, offered_slots, seller_names
 from experiments.compile_verification import bot_count, compile_verification
 from experiments.scenario.market import HighestRival, IndependentRivals
@@ -121,6 +121,7 @@ def compile_world(scenario: Scenario) -> World:
         signal_distributions=np.array(signals, np.int64),
         stock=no_stock(count, len(products)),
         selling=selling,
+        pages=compile_pages(scenario, slots),
         verification=compile_verification(scenario, slots),
         reaction=nobody_minds(),  # they are told of once it is known who is in which segment
     )

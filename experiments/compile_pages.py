@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import PAGE
+from exchange_sim.selling.rules import PAGE, Pages
 from exchange_sim.selling.separation import SEPARATIONS, VIEW_SIZE
 from exchange_sim.world import HIGHEST
 from experiments.scenario.market import HighestRival, IndependentRivals
@@ -55,10 +55,19 @@ def requests_per_arrival(scenario: Scenario) -> float:
     return total / sum(publisher.share for publisher in publishers)
 
 
-def compile_pages(scenario: Scenario, slots: NDArray[np.void]) -> NDArray[np.void]:
-    """PAGE[S], nothing where nobody sells pages; their slots leave the plain path (SLOT.rules in *slots*, SLOT[S])."""
-    if not sells_pages(scenario):
-        return np.zeros(0, PAGE)
+def compile_pages(scenario: Scenario, slots: NDArray[np.void]) -> Pages:
+    """The pages; their slots leave the plain path (SLOT.rules in *slots*, SLOT[S])."""
+    rows = _slots(scenario, slots) if sells_pages(scenario) else np.zeros(0, PAGE)
+    return Pages(rows, compile_marks(scenario), np.zeros(VIEW_SIZE, np.int64))
+
+
+def fresh_pages(pages: Pages) -> Pages:
+    """The same pages before any view."""
+    return pages._replace(on_view=np.zeros_like(pages.on_view))
+
+
+def _slots(scenario: Scenario, slots: NDArray[np.void]) -> NDArray[np.void]:
+    """PAGE[S]."""
     rows, s = np.zeros(len(slots), PAGE), 0
     rows["next_slot_ix"] = -1
     for publisher in scenario.publishers.values():  # their own slots come first, in this order
@@ -109,8 +118,3 @@ def mark_rivals(scenario: Scenario, rivals: NDArray[np.void], add_row: Callable[
         if isinstance(group, IndependentRivals | HighestRival) and group.categories:
             rivals["categories"][k] = len(names)
             rivals["category_row"][k] = add_row(np.cumsum([group.categories.get(name, 0.0) for name in names]))
-
-
-def new_view() -> NDArray[np.int64]:
-    """int64[VIEW_SIZE]: nothing is shown yet."""
-    return np.zeros(VIEW_SIZE, np.int64)

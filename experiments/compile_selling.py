@@ -13,7 +13,6 @@ from exchange_sim.selling.reserve import lognormal_reserve, new_reserves, unifor
 from exchange_sim.selling.rules import DEAL, DEAL_KINDS, OUR_FLOOR, PATH, RIVALS_FLOOR, SOFT_FLOOR, Selling
 from exchange_sim.selling.seats import SEAT_BARS, SELLER_BARS
 from exchange_sim.world import FIRST_PRICE, SECOND_PRICE
-from experiments.compile_pages import compile_marks, compile_pages, new_view
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import Uniform
 from experiments.scenario.selling import AdaptiveReserve, Deal, FloorRule, MyersonReserve, Seat, Slot
@@ -114,7 +113,7 @@ def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.voi
         special = header or tiered or rules or offered.slot.soft_floor > 0 or reserve is not None or seller.discount > 0
         slots["rules"][s] = int(special or slots["network_share"][s] > 0.0)
     reserves, observed = new_reserves(learned)
-    barred, pages = _barred(scenario, offers), compile_pages(scenario, slots)
+    barred = _barred(scenario, offers)
     slots["rules"] |= barred.any(axis=0) if len(barred) else 0
     return Selling(
         barred=barred,
@@ -125,9 +124,6 @@ def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.voi
         delivered=np.zeros(max(1, len(scenario.deals)), np.int64),
         reserves=reserves,
         observed=observed,
-        pages=pages,
-        marks=compile_marks(scenario),
-        on_view=new_view(),
     )
 
 
@@ -136,10 +132,7 @@ def fresh_selling(selling: Selling) -> Selling:
     reserves = selling.reserves.copy()
     reserves["floor_nanos"] = 0
     return selling._replace(
-        delivered=np.zeros_like(selling.delivered),
-        reserves=reserves,
-        observed=np.zeros_like(selling.observed),
-        on_view=new_view(),
+        delivered=np.zeros_like(selling.delivered), reserves=reserves, observed=np.zeros_like(selling.observed)
     )
 
 

@@ -20,6 +20,7 @@ from exchange_sim.world import World
 from experiments.audience.observe import observe_sources
 from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
 from experiments.compile_market import compile_world, no_stock, start_offsets
+from experiments.compile_pages import fresh_pages
 from experiments.compile_reaction import compile_reaction, fresh_reaction
 from experiments.compile_selling import fresh_selling
 from experiments.ledger import Tallies, new_tallies
@@ -109,6 +110,7 @@ def fresh_truth(setting: Setting) -> Setting:
     world = old._replace(
         stock=no_stock(*old.stock.shape[:2]),
         selling=fresh_selling(old.selling),
+        pages=fresh_pages(old.pages),
         reaction=fresh_reaction(old.reaction),
         verification=verification,
     )

@@ -160,7 +160,7 @@ def _clear_path(world: World, key: np.uint64, terms: NDArray[np.void], asks: NDA
         k,
         0 if absent else int(asks["bid_nanos"][k]),
         asks["via_deal"][k] == 1 and not absent,
-        world.selling.on_view,
+        world.pages.on_view,
     )
     asks["won"][k] = won
     asks["passed"][k] = sold

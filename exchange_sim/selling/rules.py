@@ -86,6 +86,17 @@ PAGE = np.dtype(
 )
 
 
+class Pages(NamedTuple):
+    """Pages of several slots, and who competes with whom. S slots, C campaigns."""
+
+    slots: NDArray[np.void]
+    """PAGE[S]; PAGE[0] where nobody sells pages."""
+    marks: NDArray[np.int64]
+    """int64[2, C]: numbers of each campaign's advertiser and category, from 1 on."""
+    on_view: NDArray[np.int64]
+    """int64[VIEW_SIZE]: what the view at hand shows, see `exchange_sim.selling.separation` (changes)."""
+
+
 class Selling(NamedTuple):
     """Rules of the slots that have any. S slots, D deals, R learned reserves."""
 
@@ -105,9 +116,3 @@ class Selling(NamedTuple):
     """RESERVE[R] (changes)."""
     observed: NDArray[np.float64]
     """float64[R, BINS, 3]: bids seen while exploring, see `exchange_sim.selling.reserve` (changes)."""
-    pages: NDArray[np.void]
-    """PAGE[S]; PAGE[0] where nobody sells pages."""
-    marks: NDArray[np.int64]
-    """int64[2, C]: numbers of each campaign's advertiser and category, from 1 on."""
-    on_view: NDArray[np.int64]
-    """int64[VIEW_SIZE]: what the view at hand shows, see `exchange_sim.selling.separation` (changes)."""

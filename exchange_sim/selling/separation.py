@@ -29,7 +29,7 @@ SEPARATIONS = ("none", "advertiser", "category")
 """What a page keeps apart, in the order of the numbers."""
 
 ADVERTISER, CATEGORY = 0, 1
-"""Rows of `Selling.marks`, and the numbers kept for each slot of a view."""
+"""Rows of `Pages.marks`, and the numbers kept for each slot of a view."""
 
 MOST_SLOTS = 16
 VIEW_NO, SLOTS, APART, RIVAL_MARKS, SHOWN = 0, 1, 2, 3, 5

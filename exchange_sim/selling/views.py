@@ -8,16 +8,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import Selling
+from exchange_sim.selling.rules import Pages
 from exchange_sim.selling.separation import view_number
 
 
 class Views:
-    """Lends `Selling.on_view` to one view after another; nothing where nobody sells pages."""
+    """Lends `Pages.on_view` to one view after another; nothing where nobody sells pages."""
 
-    def __init__(self, selling: Selling) -> None:
-        self._pages, self._view = selling.pages, selling.on_view
-        self._slots: list[int] = selling.pages["slots"].tolist() if len(selling.pages) else []
+    def __init__(self, pages: Pages) -> None:
+        self._pages, self._view = pages.slots, pages.on_view
+        self._slots: list[int] = pages.slots["slots"].tolist() if len(pages.slots) else []
         self._kept: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
     def __len__(self) -> int:

@@ -33,7 +33,7 @@ class Exposed(NamedTuple):
 
 def page_views(setting: Setting, ledger: Ledger) -> Numbers:
     """int64[exposures]: number of the first request of the page view each was part of, or its own."""
-    pages, rows = setting.world.selling.pages, ledger.exposures
+    pages, rows = setting.world.pages.slots, ledger.exposures
     if not len(pages):
         return rows["auction_ix"].copy()
     numbers: Numbers = rows["auction_ix"] - pages["position"][rows["seller_slot_ix"]]

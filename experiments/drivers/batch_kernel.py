@@ -218,10 +218,10 @@ def clear_opportunity(
     rivals_ix = int(world.slots["rivals_ix"][slot_ix])
     if world.slots["rules"][opps["slot_ix"][i]] != 0:
         seller_slot_ix, refused = int(opps["slot_ix"][i]), -1
-        selling, paged = world.selling, world.selling.pages.shape[0] > 0
+        pages, paged = world.pages, world.pages.slots.shape[0] > 0
         if paged:
             auction_ix = int(opps["auction_ix"][i])
-            refused = enter_page(selling.pages, selling.marks, selling.on_view, seller_slot_ix, auction_ix, campaign_ix)
+            refused = enter_page(pages.slots, pages.marks, pages.on_view, seller_slot_ix, auction_ix, campaign_ix)
         if is_barred(world.selling.barred, campaign_ix, slot_ix, seller_slot_ix):
             refused = LOST_SEAT
         if refused >= 0:
@@ -245,7 +245,7 @@ def clear_opportunity(
                 campaign_ix,
                 bid_nanos,
                 via_deal,
-                world.selling.on_view,
+                world.pages.on_view,
                 tallies.blocks,
                 tallies.invalid,
             )
@@ -267,12 +267,12 @@ def clear_opportunity(
                 j,
                 bid_nanos,
                 via_deal,
-                world.selling.on_view,
+                world.pages.on_view,
             )
         if refused >= 0:
             lost = refused
         if paged and leave_page(
-            selling.pages, selling.marks, selling.on_view, seller_slot_ix, campaign_ix if won else -1, sold
+            pages.slots, pages.marks, pages.on_view, seller_slot_ix, campaign_ix if won else -1, sold
         ):
             tallies.slots[slot_ix, SLOT_CLASHES] += 1
         if won and via_deal and terms["deal_kind"][j] > DEAL_FLOOR:

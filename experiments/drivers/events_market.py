@@ -91,7 +91,7 @@ class EventsMarket:
     def __init__(self, env: ExactEnvironment, setting: Setting, wire: Wire, bidder: Bidder, desk: Insight) -> None:
         self.auctions = 0
         self.spent_nanos = 0
-        self._views = Views(setting.world.selling)
+        self._views = Views(setting.world.pages)
         self._env, self._setting, self._wire, self._bidder, self._desk = env, setting, wire, bidder, desk
         self._world = setting.world
         self._campaigns = {plan.campaign_id: c for c, plan in enumerate(setting.plans)}

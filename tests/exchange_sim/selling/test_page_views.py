@@ -32,7 +32,7 @@ def drawn(setting: Setting, most: int) -> np.ndarray:
 
 
 def test_a_view_is_one_person_at_one_moment(setting: Setting) -> None:
-    pages, opps = setting.world.selling.pages, drawn(setting, 500)
+    pages, opps = setting.world.pages.slots, drawn(setting, 500)
     views = opps["auction_ix"] - pages["position"][opps["slot_ix"]]
     assert len(opps) > 800
     for view in np.unique(views):
@@ -79,17 +79,17 @@ def test_requests_of_a_view_are_one_transaction(setting: Setting) -> None:
 
 def test_views_are_kept_until_their_last_slot_is_sold(setting: Setting) -> None:
     """Two views of a page of three slots, sold in each other's midst; nothing stays behind."""
-    selling = fresh_truth(setting).world.selling
-    views = Views(selling)
+    pages = fresh_truth(setting).world.pages
+    views = Views(pages)
     for mark, (slot_ix, auction_ix) in enumerate([(0, 30), (0, 40), (1, 31), (2, 42), (1, 41), (2, 32)], 1):
         views.take_up(slot_ix, auction_ix)
         if slot_ix == 0:
-            selling.on_view[:] = 0
-        selling.on_view[10 + slot_ix] = mark
+            pages.on_view[:] = 0
+        pages.on_view[10 + slot_ix] = mark
         views.put_down(slot_ix, auction_ix)
         if (slot_ix, auction_ix) == (2, 42):
-            assert selling.on_view[10:13].tolist() == [2, 0, 4]
-    assert selling.on_view[10:13].tolist() == [1, 3, 6]
+            assert pages.on_view[10:13].tolist() == [2, 0, 4]
+    assert pages.on_view[10:13].tolist() == [1, 3, 6]
     assert len(views) == 0
     views.take_up(3, 50)
     views.put_down(3, 50)
