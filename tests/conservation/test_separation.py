@@ -154,8 +154,8 @@ def test_without_separation_competitors_meet(run: Runner) -> None:
 
 def test_answers_that_overtake_each_other_are_kept_apart(run: Runner) -> None:
     """Driver events with delays longer than the gaps between views: many are open at once, slots end in any order."""
-    slow = {"kind": "lognormal", "median_ms": 400.0, "sigma": 1.0}
-    setting = run(crowded("category", wire={"tmax_ms": 60_000.0, "request_delay": slow}, days=0.2)).setting
+    slow, days = {"kind": "lognormal", "median_ms": 400.0, "sigma": 1.0}, 1.0 if INTERPRETED else 0.2
+    setting = run(crowded("category", wire={"tmax_ms": 60_000.0, "request_delay": slow}, days=days)).setting
     ledger, _ = run_events(fresh_truth(setting))
     shown, before = ledger.exposures, ledger.tallies
     assert not before.slots[:, SLOT_CLASHES].any()
