@@ -64,19 +64,18 @@ def test_floors_are_compared() -> None:
 def test_what_separation_costs_is_compared() -> None:
     """Apart from what it prevents, keeping competitors apart only takes buyers away."""
     done = market("pages", "sell-by-page", "--seeds", "2", "--json", *SMALL[:4])
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     rows = {row["variant"]: row for row in json.loads(done.stdout)["rows"]}
     assert list(rows) == ["none", "advertiser", "category"]
     assert rows["none"]["clashes"] > rows["advertiser"]["clashes"] > 0 == rows["category"]["clashes"]
     assert rows["none"]["publisher"] > rows["category"]["publisher"] > 0
     assert rows["category"]["standard_error"] < -rows["category"]["difference"]
     nobody = market("pages", "sell-openly")
-    assert nobody.returncode != 0
-    assert (
-        nobody.stderr.strip()
-        == "bidlab: publishers: nobody sells pages here; give a publisher some, for example "
-        + ("{article: {slots: [top, side]}} under pages, or choose sell-by-page")
+    assert nobody.code != 0
+    told = (
+        "publishers: nobody sells pages here; give a publisher some, for example {article: {slots: [top, side]}} under"
     )
+    assert told in nobody.stderr
 
 
 @pytest.mark.slow
