@@ -14,7 +14,7 @@ from exchange_sim.kernel import kernel, outlined
 from exchange_sim.selling.header import ASK, clear_paths, most_paths, set_path_terms
 from exchange_sim.selling.rules import TERMS
 from exchange_sim.selling.tiers import clear_by_rules
-from exchange_sim.traffic import draw_opportunities
+from exchange_sim.traffic import draw_opportunities, new_cursor
 from exchange_sim.world import OPPORTUNITY, World
 
 BLOCK = 1024
@@ -72,6 +72,7 @@ def _openly(
         0,
         0,
         False,
+        world.pages.on_view,
     )
     return float(told[2])
 
@@ -115,7 +116,7 @@ def sold_openly(
     group what networks took."""
     again = open_world(world)
     found = np.zeros((group_count + 1, len(world.slots), 3))
-    opps, cursor, at = np.zeros(BLOCK, OPPORTUNITY), np.zeros(2), np.zeros(1, np.int64)
+    opps, cursor, at = np.zeros(BLOCK, OPPORTUNITY), new_cursor(), np.zeros(1, np.int64)
     paths = most_paths(world)
     nobody = np.zeros((2, 0, 0, 0), np.int64)  # without bids nothing is refused or stopped
     working = np.zeros(paths, TERMS), np.zeros(paths, ASK), nobody

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from exchange_sim.draws import RESALE, uniform
 from exchange_sim.kernel import kernel
-from exchange_sim.traffic import draw_opportunities
+from exchange_sim.traffic import draw_opportunities, new_cursor
 from exchange_sim.world import OPPORTUNITY, World
 from experiments.drivers.batch import BatchRun
 from experiments.setting import Setting
@@ -57,7 +57,7 @@ def count_requests(world: World, end_s: float) -> Requests:
     apart = world._replace(verification=checked._replace(filtered=np.zeros_like(checked.filtered)))
     shape = max(1, math.ceil(end_s / 3600.0)), len(world.slots)
     found = Requests(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
-    opps, cursor = np.zeros(BLOCK, OPPORTUNITY), np.zeros(2)
+    opps, cursor = np.zeros(BLOCK, OPPORTUNITY), new_cursor()
     while _count_block(apart, opps, cursor, end_s, *found) == BLOCK:
         pass
     return found
