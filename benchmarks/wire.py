@@ -35,7 +35,7 @@ from bidder.server.signing import Signer
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.traffic import draw_opportunities
 from exchange_sim.world import OPPORTUNITY
-from experiments.compile_wire import slot_cards
+from experiments.compile.wire import slot_cards
 from experiments.setting import Setting, make_ready
 from openrtb.decode import encode_request
 

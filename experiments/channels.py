@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from experiments.compile_selling import Offered, offered_slots
+from experiments.compile.selling import Offered, offered_slots
 from experiments.scenario.models import Scenario
 
 Channel = Literal["display", "mobile web", "in-app", "video", "native", "audio"]

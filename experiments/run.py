@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from bidder.core.book import Book
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.drivers.batch import Progress, run_batch
 from experiments.drivers.events import run_events
 from experiments.drivers.live import DEFAULT_URL, run_live

@@ -18,11 +18,11 @@ from dmp.snapshot import Snapshot
 from exchange_sim.identities import cookie_name
 from exchange_sim.world import World
 from experiments.audience.observe import observe_sources
-from experiments.compile_buyer import compile_directory, compile_plans, observe_audience
-from experiments.compile_market import compile_world, no_stock, start_offsets
-from experiments.compile_pages import fresh_pages
-from experiments.compile_reaction import compile_reaction, fresh_reaction
-from experiments.compile_selling import fresh_selling
+from experiments.compile.buyer import compile_directory, compile_plans, observe_audience
+from experiments.compile.market import compile_world, no_stock, start_offsets
+from experiments.compile.pages import fresh_pages
+from experiments.compile.reaction import compile_reaction, fresh_reaction
+from experiments.compile.selling import fresh_selling
 from experiments.ledger import Tallies, new_tallies
 from experiments.own_strategies import load_strategies
 from experiments.scenario.models import Scenario

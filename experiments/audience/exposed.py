@@ -11,7 +11,7 @@ from bidder.plan import CampaignPlan, CapPlan
 from dmp.recognition import NOBODY
 from exchange_sim.identities import cookies_shown
 from experiments.audience.costs import charges
-from experiments.compile_market import start_offsets
+from experiments.compile.market import start_offsets
 from experiments.ledger import Ledger
 from experiments.setting import Setting
 

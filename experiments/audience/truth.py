@@ -18,7 +18,7 @@ from dmp.match import pair_scores
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from experiments.audience.produce import cookie_names, email_names, write_sources
-from experiments.compile_market import compile_world
+from experiments.compile.market import compile_world
 from experiments.scenario.models import Scenario
 
 

@@ -12,8 +12,8 @@ from experiments.avails.forecast import Expected, expect, expect_total, interval
 from experiments.avails.history import Requests, count_requests, delivered_by
 from experiments.avails.promises import Outlook, look_out
 from experiments.channels import slot_channels
-from experiments.compile_market import compile_world
-from experiments.compile_selling import offered_slots
+from experiments.compile.market import compile_world
+from experiments.compile.selling import offered_slots
 from experiments.scenario.models import Scenario
 from experiments.scenario.selling_rules import expected_requests, expected_share
 from experiments.setting import make_ready

@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.avails.forecast import interval
 from experiments.avails.outlook import Forecast
-from experiments.compile_selling import offered_slots
+from experiments.compile.selling import offered_slots
 from experiments.report.plots.style import BLUE, DOTS_PER_INCH, GREEN, GREY, INK, ORANGE, legend_above, look, new_figure
 from experiments.report.plots.style import short_numbers as short
 

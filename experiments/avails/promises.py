@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.avails.forecast import Expected, chance, expect_total, surely
-from experiments.compile_selling import covers, offered_slots
+from experiments.compile.selling import covers, offered_slots
 from experiments.scenario.models import Scenario
 
 Numbers = NDArray[np.float64]

@@ -22,7 +22,7 @@ def produce(
 ) -> None:
     """Write the files a scenario's sources hold, their declarations and the segment file."""
     from experiments.audience.produce import write_sources
-    from experiments.compile_market import compile_world
+    from experiments.compile.market import compile_world
     from experiments.scenario.loader import load
 
     plan = load(scenario, overrides or [])

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from experiments.reaction_curve import Point
+    from experiments.market.reaction import Point
+    from experiments.market.ways import Data, Result
     from experiments.scenario.models import Scenario
-    from experiments.selling_variants import Data, Result
 
 market = typer.Typer(
     help="Ways to sell, floors and verification, compared on the same demand and luck.", no_args_is_help=True
@@ -26,30 +26,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.
 
 def ways(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
     """Compare the open auction with each other way the scenario sells, and with everything as it has it."""
-    from experiments.selling_variants import ways_of
+    from experiments.market.ways import ways_of
 
     _compare(ways_of, scenario, overrides, seeds, as_json)
 
 
 def floors(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
     """Compare no floor, fixed ones, floors by rule, soft floors, Myerson's reserve (fitted, seen), and learning."""
-    from experiments.selling_variants import FLOORS_COMPARED
+    from experiments.market.ways import FLOORS_COMPARED
 
     _compare(lambda _: FLOORS_COMPARED, scenario, overrides, seeds, as_json)
 
 
 def pages(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
     """Compare pages that keep nothing apart with those that show one ad of an advertiser, or of a category."""
-    from experiments.page_variants import separations_of
+    from experiments.market.pages import separations_of
 
     _compare(separations_of, scenario, overrides, seeds, as_json, clashes=True)
 
 
 def safety(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3, as_json: AsJson = False) -> None:
     """Compare the market with what is declared refused only, then with detectors, bots filtered, views paid."""
-    from experiments.safety_variants import SAFETY_COMPARED, Safety, measure
+    from experiments.market.safety import SAFETY_COMPARED, Safety, measure
+    from experiments.market.ways import compare
     from experiments.scenario.loader import load
-    from experiments.selling_variants import compare
 
     plan, rows = load(scenario, overrides or []), []
     for variant, results in compare(SAFETY_COMPARED, plan, seeds, measure):
@@ -88,7 +88,7 @@ def reaction(
 ) -> None:
     """Show what over-targeting costs: response and opt-outs by frequency, narrowly aimed and at everybody."""
     from experiments.errors import RunError
-    from experiments.reaction_curve import curve
+    from experiments.market.reaction import curve
     from experiments.scenario.loader import load
 
     tried = [int(text) for text in caps.split(",") if text.strip().isdigit() and int(text) > 0]
@@ -99,7 +99,7 @@ def reaction(
     plan = load(scenario, overrides or [])
     points = list(curve(plan, tried, seeds))
     if plot is not None:
-        from experiments.reaction_plot import plot_reaction
+        from experiments.market.reaction_plot import plot_reaction
 
         plot_reaction(points, plan.currency, plot)
     if as_json:
@@ -145,8 +145,8 @@ def _compare(
     *,
     clashes: bool = False,
 ) -> None:
+    from experiments.market.ways import compare, measure
     from experiments.scenario.loader import load
-    from experiments.selling_variants import compare, measure
 
     plan = load(name, overrides or [])
     found = dict(compare(variants_of(plan), plan, seeds, measure))
@@ -160,7 +160,7 @@ def _compare(
 
 def _row(variant: str, results: list[Result], base: list[Result], more: tuple[str, ...] = ()) -> dict[str, Any]:
     """Means over the seeds; the difference from the first variant is paired."""
-    from experiments.selling_variants import paired_difference
+    from experiments.market.ways import paired_difference
 
     count = len(results)
     difference, error = paired_difference(results, base)

@@ -38,7 +38,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Run a scenario; progress goes to stderr, the summary to stdout."""
-    from experiments.compile_buyer import compile_plans
+    from experiments.compile.buyer import compile_plans
     from experiments.missed_targets import missed_targets
     from experiments.own_strategies import failures
     from experiments.results.run_directory import RunDirectory, run_path

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from experiments.avails.promises import Promise
-    from experiments.opportunity_cost import Alternative
+    from experiments.market.opportunity_cost import Alternative
     from experiments.scenario.models import Scenario
 
 
@@ -116,11 +116,11 @@ def _table(title: str, headings: tuple[str, ...], left: int = 2) -> Table:
 
 def yield_(scenario: ScenarioName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Show what each seller's channels bring in each way of sale, and what agreed prices cost it."""
+    from experiments.accounting.seller_yield import seller_yield
     from experiments.drivers.batch import run_batch
-    from experiments.opportunity_cost import alternatives
+    from experiments.market.opportunity_cost import alternatives
     from experiments.results.tables import build_table
     from experiments.scenario.loader import load
-    from experiments.seller_yield import seller_yield
     from experiments.setting import make_ready
 
     plan = load(scenario, overrides or [])

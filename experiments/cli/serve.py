@@ -225,7 +225,7 @@ def _state(setting: Setting, folder: Path) -> State:
     """The state folder, with what earlier processes left and today's budgets."""
     from bidder.server.people import MappedAudience
     from bidder.server.state import State, market_of
-    from experiments.compile_market import start_offsets
+    from experiments.compile.market import start_offsets
 
     start, numbering = start_offsets(setting.scenario), ""
     people: int | str = setting.world.people_count
@@ -323,7 +323,7 @@ def make_service(
 def _campaigns_again(setting: Setting, options: Options) -> tuple[Sequence[CampaignPlan], Directory]:
     """The campaigns as the file has them now; raises `ReloadError`."""
     from bidder.errors import ReloadError
-    from experiments.compile_buyer import compile_directory, compile_plans
+    from experiments.compile.buyer import compile_directory, compile_plans
     from experiments.scenario.loader import load
 
     if options.capture is not None:

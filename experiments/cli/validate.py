@@ -35,7 +35,7 @@ def validate(
 
 def summary(scenario: Scenario) -> str:
     """One paragraph: people, requests, campaigns and budgets."""
-    from experiments.compile_pages import requests_per_arrival
+    from experiments.compile.pages import requests_per_arrival
 
     people, campaigns = scenario.people, scenario.campaigns
     slots = [slot.format for publisher in scenario.publishers.values() for slot in publisher.slots.values()]

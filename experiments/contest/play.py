@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from experiments.compile_buyer import compile_plans
+from experiments.compile.buyer import compile_plans
 from experiments.contest.contestants import CONTESTANTS, MARKETS, PLAYER, plays
 from experiments.drivers.batch import run_batch
 from experiments.scenario.campaigns import Campaign

@@ -20,7 +20,7 @@ from exchange_sim.selling.reserve import learn_reserves
 from exchange_sim.selling.rules import TERMS
 from exchange_sim.traffic import new_cursor
 from exchange_sim.world import OPPORTUNITY, World
-from experiments.compile_pages import requests_per_arrival
+from experiments.compile.pages import requests_per_arrival
 from experiments.drivers.batch_kernel import (
     FILLED_EXPOSURES,
     FILLED_PURCHASES,

@@ -21,7 +21,7 @@ from exchange_sim.paths import process_of
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.traffic import draw_opportunities, new_cursor
 from exchange_sim.world import OPPORTUNITY, World
-from experiments.compile_wire import compile_wire, deal_cards, slot_cards
+from experiments.compile.wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events_kernel import draw_all_signals
 from experiments.drivers.events_market import EventsMarket

@@ -37,7 +37,7 @@ from exchange_sim.requests import RequestMaker
 from exchange_sim.server.answers import read_answer
 from exchange_sim.server.checks import Refused, check_bid
 from exchange_sim.traffic import new_cursor
-from experiments.compile_wire import compile_wire, deal_cards, slot_cards
+from experiments.compile.wire import compile_wire, deal_cards, slot_cards
 from experiments.drivers.batch import Progress
 from experiments.drivers.events import BLOCK, draw_arrivals
 from experiments.drivers.events_kernel import purchase_key, take_purchase

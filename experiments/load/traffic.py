@@ -16,7 +16,7 @@ import simpy
 from exchange_sim.requests import Arrivals, RequestMaker
 from exchange_sim.selling.terms import set_all_terms
 from exchange_sim.traffic import new_cursor
-from experiments.compile_wire import deal_cards, slot_cards
+from experiments.compile.wire import deal_cards, slot_cards
 from experiments.drivers.events import draw_arrivals
 from experiments.setting import Setting
 from openrtb.decode import encode_request

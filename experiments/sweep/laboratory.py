@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bidder.core.book import Book
-from experiments.accounting import campaign_columns
+from experiments.accounting.tables import campaign_columns
 from experiments.audience.exposed import exposed
-from experiments.compile_reaction import fresh_reaction
-from experiments.compile_selling import fresh_selling
+from experiments.compile.reaction import fresh_reaction
+from experiments.compile.selling import fresh_selling
 from experiments.errors import BidlabError
 from experiments.ledger import Ledger
 from experiments.results.tables import build_table
@@ -64,7 +64,7 @@ class Laboratory:
 
 def with_campaigns(setting: Setting, cell: Cell) -> Setting:
     """The same market and people with the campaigns of *cell*."""
-    from experiments.compile_buyer import compile_plans
+    from experiments.compile.buyer import compile_plans
 
     plans = tuple(
         replace(plan, total_nanos=0) if plan.campaign_id in cell.off else plan for plan in compile_plans(cell.scenario)

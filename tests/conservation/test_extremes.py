@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bidder.core.codes import REASONS
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.drivers.batch import run_batch
 from experiments.results.conservation import identities
 from experiments.results.summary import summarise

@@ -20,8 +20,9 @@ from exchange_sim.selling.rules import TERMS
 from exchange_sim.selling.terms import set_terms
 from exchange_sim.traffic import draw_opportunities
 from exchange_sim.world import OPPORTUNITY
-from experiments.accounting import account
-from experiments.compile_wire import deal_cards, slot_cards
+from experiments.accounting.selling import Split, split
+from experiments.accounting.tables import account
+from experiments.compile.wire import deal_cards, slot_cards
 from experiments.drivers.events_kernel import draw_all_signals
 from experiments.results.conservation import TAKERS, identities
 from experiments.results.dictionary import SELLER_TABLES
@@ -30,7 +31,6 @@ from experiments.results.run_directory import RunDirectory
 from experiments.results.tables import build_tables
 from experiments.scenario.loader import load
 from experiments.scenario.selling import Fees
-from experiments.selling_accounts import Split, split
 from tests.oracles.markets import INTERPRETED, random_market, with_header
 
 seeds = st.integers(0, 2**32 - 1)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_sim.selling.rules import LOST_SEAT
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.errors import ScenarioError

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.drivers.events import run_events
 from experiments.ledger import SLOT_CLASHES, SLOT_SOLD
 from experiments.results.conservation import identities

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from exchange_sim.draws import AUCTION_OF, DETECT_AD, DISCOVER, VIEW, key_of, uniform
 from exchange_sim.verification.rules import ADS, FALSE_ALARMS, RECALL
-from experiments.accounting import account
-from experiments.compile_selling import offered_slots, seller_names
+from experiments.accounting.sales import is_path
+from experiments.accounting.tables import account
+from experiments.compile.selling import offered_slots, seller_names
 from experiments.results.conservation import identities
 from experiments.results.tables import build_tables
-from experiments.sales import is_path
 from tests.oracles.markets import INTERPRETED, with_header
 from tests.oracles.verification import refused, verified_market
 

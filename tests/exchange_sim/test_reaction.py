@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exchange_sim.draws import OPT_OUT, uniform
 from exchange_sim.reaction import Reaction, annoy, nobody_minds
-from experiments.compile_reaction import audience_share
+from experiments.compile.reaction import audience_share
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.scenario.loader import load

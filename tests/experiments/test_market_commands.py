@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchange_sim.selling.reserve import lognormal_reserve
-from experiments.scenario.loader import load, shipped_names
-from experiments.selling_variants import (
+from experiments.market.ways import (
     FLOORS_COMPARED,
     WAYS_COMPARED,
     Result,
@@ -20,6 +19,7 @@ from experiments.selling_variants import (
     paired_difference,
     seen_bids,
 )
+from experiments.scenario.loader import load, shipped_names
 from tests.command_line import Done, bidlab
 
 SMALL = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500", "--set", "deals.order.impressions=700"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exchange_sim.world import World
-from experiments.compile_market import compile_world
+from experiments.compile.market import compile_world
 from experiments.scenario.models import Scenario
 
 

@@ -13,10 +13,10 @@ from bidder.core.clock import day_ix
 from bidder.core.codes import BAD_BID
 from exchange_sim.selling.rules import LOST_ADVERTISER, LOST_CATEGORY, LOST_ELSEWHERE, LOST_STOPPED
 from exchange_sim.verification.rules import BOTS_SHOWN, OPEN_PAID
+from experiments.accounting.sales import is_path
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.ledger import FATE_OUTBID, FATE_WON, SLOT_CLASHES, Ledger
-from experiments.sales import is_path
 from experiments.scenario.loader import load
 from experiments.setting import Setting, fresh_truth, make_ready
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.accounting.verification import safety, seen, seller_traffic
 from experiments.drivers.batch import run_batch
 from experiments.ledger import Ledger
 from experiments.scenario.models import Scenario
 from experiments.setting import Setting, make_ready
-from experiments.verification_accounts import safety, seen, seller_traffic
 from tests.oracles.markets import INTERPRETED
 
 REQUESTS = 4_000 if INTERPRETED else 120_000

@@ -9,12 +9,12 @@ import pytest
 
 from exchange_sim.selling.elsewhere import COUNT, NET, NET_SQUARED, sold_openly
 from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_PREFERRED
+from experiments.accounting.seller_yield import requests, seller_yield
 from experiments.drivers.batch import run_batch
 from experiments.ledger import PATH_FEES, SLOT_RESOLD, SLOT_REVENUE, Ledger
-from experiments.opportunity_cost import Alternative, alternatives
+from experiments.market.opportunity_cost import Alternative, alternatives
 from experiments.results.tables import build_table
 from experiments.scenario.loader import load
-from experiments.seller_yield import requests, seller_yield
 from experiments.setting import Setting, make_ready
 from tests.oracles.markets import INTERPRETED
 

@@ -10,7 +10,7 @@ from exchange_sim.requests import RequestMaker
 from exchange_sim.selling.views import Views
 from exchange_sim.traffic import draw_opportunities, new_cursor
 from exchange_sim.world import OPPORTUNITY
-from experiments.compile_wire import slot_cards
+from experiments.compile.wire import slot_cards
 from experiments.drivers.events import draw_arrivals
 from experiments.scenario.loader import load
 from experiments.setting import Setting, fresh_truth, make_ready

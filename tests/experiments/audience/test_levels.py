@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidder.plan import CapPlan
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.audience.exposed import _breaks, exposed
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events

@@ -14,7 +14,7 @@ from dmp.store import Store
 from exchange_sim.world import World
 from experiments.audience.produce import cookie_names, email_names, write_sources
 from experiments.audience.truth import identity_scores
-from experiments.compile_market import compile_world
+from experiments.compile.market import compile_world
 from experiments.scenario.models import Scenario
 from tests.experiments.audience.four import SITE, VENDOR, market
 

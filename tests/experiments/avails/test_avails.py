@@ -17,7 +17,7 @@ from experiments.avails.history import count_requests
 from experiments.avails.outlook import forecast, held, slot_rows, true_requests
 from experiments.avails.promises import look_out
 from experiments.channels import slot_channels
-from experiments.compile_market import compile_world
+from experiments.compile.market import compile_world
 from experiments.ledger import SLOT_REQUESTS, SLOT_RESOLD
 from experiments.scenario.loader import load
 from experiments.scenario.models import Scenario

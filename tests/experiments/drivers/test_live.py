@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.drivers.live import LiveRun, run_live
 from experiments.errors import RunError
 from experiments.ledger import FATE_TIMED_OUT, FATE_WON

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bidder.core.book import Book
-from experiments.accounting import campaign_columns
+from experiments.accounting.tables import campaign_columns
 from experiments.audience.exposed import exposed
 from experiments.cli.measure import show
 from experiments.drivers.batch import run_batch

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from experiments.compile_pages import requests_per_arrival
+from experiments.compile.pages import requests_per_arrival
 from experiments.scenario.models import Scenario
 from experiments.scenario.references import find_problems
 from experiments.scenario.selling_rules import promises

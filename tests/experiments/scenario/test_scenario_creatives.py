@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bidder.plan import CreativePlan
-from experiments.compile_buyer import compile_plans
+from experiments.compile.buyer import compile_plans
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
 from experiments.errors import ScenarioError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bidder.plan import PacePlan
-from experiments.compile_buyer import compile_plans
+from experiments.compile.buyer import compile_plans
 from experiments.errors import ScenarioError
 from experiments.missed_targets import missed_targets
 from experiments.run import run_scenario

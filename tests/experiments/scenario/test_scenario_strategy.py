@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import own_strategies
-from experiments.compile_buyer import compile_plans
+from experiments.compile.buyer import compile_plans
 from experiments.errors import ScenarioError
 from experiments.own_strategies import load_strategies
 from experiments.run import run_scenario

@@ -13,10 +13,10 @@ import numpy as np
 
 from exchange_sim.selling.elsewhere import COUNT, NET, NET_SQUARED, sold_openly
 from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_PREFERRED, WAYS
+from experiments.accounting.selling import BULK
 from experiments.channels import slot_channels
-from experiments.compile_selling import bulk_nanos, offered_slots
+from experiments.compile.selling import bulk_nanos, offered_slots
 from experiments.ledger import Ledger
-from experiments.selling_accounts import BULK
 from experiments.setting import Setting
 from openrtb.money import NANOS_PER_CPM
 

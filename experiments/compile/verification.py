@@ -20,7 +20,7 @@ from exchange_sim.verification.rules import (
     Verification,
     false_alarms,
 )
-from experiments.compile_selling import offered_slots, seller_names
+from experiments.compile.selling import offered_slots, seller_names
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.models import Scenario
 from experiments.scenario.selling import Publisher

@@ -33,9 +33,9 @@ from exchange_sim.world import (
     TIE_RIVAL,
     World,
 )
-from experiments.compile_pages import compile_pages, is_drawn, mark_rivals
-from experiments.compile_selling import compile_selling, covers, offered_slots, seller_names
-from experiments.compile_verification import bot_count, compile_verification
+from experiments.compile.pages import compile_pages, is_drawn, mark_rivals
+from experiments.compile.selling import compile_selling, covers, offered_slots, seller_names
+from experiments.compile.verification import bot_count, compile_verification
 from experiments.scenario.market import HighestRival, IndependentRivals
 from experiments.scenario.models import Scenario
 from experiments.scenario.parts import Distribution, Histogram, Lognormal, Quantiles

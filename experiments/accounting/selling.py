@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAYS
-from experiments.compile_selling import bulk_nanos, offered_slots, seller_names
+from experiments.accounting.sales import PARTS, THEY, Sold, sales
+from experiments.compile.selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import (
     LOST_BID_NANOS,
     LOST_SHORT_NANOS,
@@ -22,7 +23,6 @@ from experiments.ledger import (
 )
 from experiments.results.conservation import LOSSES
 from experiments.results.tables import Codes
-from experiments.sales import PARTS, THEY, Sold, sales
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from exchange_sim.selling.rules import WAY_HEADER, WAY_NETWORK, WAY_OPEN, WAY_PRIVATE, WAYS
 from exchange_sim.verification.rules import OPEN_PAID, PRIVATE_PAID
-from experiments.compile_selling import offered_slots
+from experiments.accounting.verification import invalid_counts, seen
+from experiments.compile.selling import offered_slots
 from experiments.ledger import PATH_FEES, PATH_PRIVATE_FEES, SLOT_REVENUE, SLOT_SOLD, Ledger
 from experiments.setting import Setting
-from experiments.verification_accounts import invalid_counts, seen
 
 PARTS = 1_000_000_000
 THEY = -1

@@ -1,6 +1,6 @@
 """Yield: what each seller's channels brought in each way of sale, after fees. Money in nanos.
 
-Fees are taken of the sum of a buyer's purchases from a seller (`experiments.selling_accounts`); here each slot bears
+Fees are taken of the sum of a buyer's purchases from a seller (`experiments.accounting.selling`); here each slot bears
 what they grow by when its sales join those of the slots before it, so that the parts add up to the nano.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from exchange_sim.selling.rules import WAY_NETWORK, WAYS
+from experiments.accounting.sales import THEY, Sold, sales
+from experiments.accounting.selling import BULK, Bought, kept_and_refunded, places
 from experiments.channels import CHANNELS, slot_channels
-from experiments.compile_selling import bulk_nanos, offered_slots, seller_names
+from experiments.compile.selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import SLOT_REQUESTS, SLOT_RESOLD, Ledger
 from experiments.results.tables import Codes
-from experiments.sales import THEY, Sold, sales
-from experiments.selling_accounts import BULK, Bought, kept_and_refunded, places
 from experiments.setting import Setting
 
 Columns = dict[str, Any]

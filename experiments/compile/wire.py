@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from exchange_sim.cable import ConstantDelay, Delay, EmpiricalDelay, LognormalDelay, Wire
 from exchange_sim.requests import EXCHANGE_DOMAIN, DealCard, SlotCard
-from experiments.compile_pages import Placed, page_of
-from experiments.compile_selling import offered_slots
+from experiments.compile.pages import Placed, page_of
+from experiments.compile.selling import offered_slots
 from experiments.scenario import market
 from experiments.scenario.selling import Publisher
 from experiments.setting import Setting

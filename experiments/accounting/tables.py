@@ -11,6 +11,9 @@ from bidder.core.book import Book
 from bidder.core.codes import BID, FORMATS, GOAL_PRIVATE, GOALS, NOT_TARGETED, REASONS
 from exchange_sim.selling.rules import WAYS
 from exchange_sim.world import DEVICES
+from experiments.accounting.seller_yield import seller_yield
+from experiments.accounting.selling import bids, deals, money
+from experiments.accounting.verification import safety, seller_traffic
 from experiments.audience.exposed import Exposed, exposed, page_views
 from experiments.ledger import (
     PRICE_BIDS,
@@ -29,10 +32,7 @@ from experiments.ledger import (
 )
 from experiments.results.dictionary import FATES
 from experiments.results.tables import Codes
-from experiments.seller_yield import seller_yield
-from experiments.selling_accounts import bids, deals, money
 from experiments.setting import Setting
-from experiments.verification_accounts import safety, seller_traffic
 
 MOST_FREQUENCY = 20
 """The last row of a reach distribution holds this frequency and all above."""

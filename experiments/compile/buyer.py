@@ -15,10 +15,10 @@ from dmp.snapshot import Snapshot, build_snapshot
 from exchange_sim.draws import OBSERVATION, name_key, uniform
 from exchange_sim.people import person_key
 from exchange_sim.world import World
-from experiments.compile_creatives import compile_creatives
-from experiments.compile_market import private_campaigns
-from experiments.compile_selling import masked_names, masked_slots
-from experiments.compile_verification import kept_apart
+from experiments.compile.creatives import compile_creatives
+from experiments.compile.market import private_campaigns
+from experiments.compile.selling import masked_names, masked_slots
+from experiments.compile.verification import kept_apart
 from experiments.scenario.campaigns import (
     Bid,
     Campaign,

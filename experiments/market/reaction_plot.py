@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.reaction_curve import AUDIENCES, Point
+from experiments.market.reaction import AUDIENCES, Point
 from experiments.report.plots.style import BLUE, DOTS_PER_INCH, MUTED, ORANGE, legend_above, look, new_figure
 
 AIMED = {"as written": "at segments", "everybody": "at everybody"}

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from experiments.accounting.selling import money
+from experiments.accounting.verification import safety, seen, seller_traffic
 from experiments.drivers.batch import run_batch
 from experiments.scenario.models import Scenario
-from experiments.selling_accounts import money
 from experiments.setting import make_ready
-from experiments.verification_accounts import safety, seen, seller_traffic
 from openrtb.money import NANOS_PER_UNIT
 
 Data = dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.accounting import account
+from experiments.accounting.tables import account
 from experiments.drivers.batch import run_batch
 from experiments.results.conservation import identities
 from experiments.results.tables import build_tables

@@ -26,7 +26,7 @@ from exchange_sim.verification.rules import (
     PRIVATE_PAID,
     SELLER_SIDE,
 )
-from experiments.compile_selling import offered_slots, seller_names
+from experiments.compile.selling import offered_slots, seller_names
 from experiments.ledger import SLOT_REQUESTS, Ledger
 from experiments.results.tables import Codes
 from experiments.setting import Setting

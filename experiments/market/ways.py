@@ -17,12 +17,12 @@ from exchange_sim.distributions import quantile
 from exchange_sim.draws import BEST_RIVAL, key_of, name_key, uniform
 from exchange_sim.selling.reserve import empirical_reserve, fitted_lognormal, fitted_uniform
 from exchange_sim.selling.rules import DEAL_KINDS
-from experiments.compile_market import compile_world
+from experiments.accounting.selling import RIVALS, money
+from experiments.compile.market import compile_world
 from experiments.drivers.batch import run_batch
 from experiments.errors import ScenarioError
 from experiments.ledger import SLOT_CLASHES, SLOT_RIVAL_BIDS, SLOT_SOLD
 from experiments.scenario.models import Scenario
-from experiments.selling_accounts import RIVALS, money
 from experiments.setting import make_ready
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT
 

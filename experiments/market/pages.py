@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, get_args
 
-from experiments.compile_pages import sells_pages
+from experiments.compile.pages import sells_pages
 from experiments.errors import ScenarioError
 from experiments.scenario.models import Scenario
 from experiments.scenario.selling import Separation

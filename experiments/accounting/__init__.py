@@ -1,0 +1,1 @@
+"""From a finished ledger to a run's tidy tables."""
