@@ -127,7 +127,7 @@ def test_over_targeting_is_a_curve(tmp_path: Path) -> None:
 
 
 def test_differences_are_paired() -> None:
-    base = [Result(10, 10, publisher, 0.0, 0.0, 0.0, 0.0) for publisher in (1.0, 5.0, 9.0)]
+    base = [Result(10, 10, publisher, 0.0, 0.0, 0.0, 0.0, 0) for publisher in (1.0, 5.0, 9.0)]
     other = [result._replace(publisher=result.publisher + extra) for result, extra in zip(base, (1, 2, 3), strict=True)]
     assert paired_difference(other, base) == (2.0, pytest.approx(1.0 / 3**0.5))
     assert paired_difference(other[:1], base[:1]) == (1.0, None)

@@ -14,7 +14,7 @@ from experiments.results.tables import build_tables
 from experiments.scenario.loader import load
 from experiments.setting import make_ready
 
-CASES = Path(__file__).parents[1] / "cases"
+CASES = Path(__file__).parents[2] / "cases"
 SMALL = ["traffic.requests_per_day=1500", "people.count=400"]
 
 

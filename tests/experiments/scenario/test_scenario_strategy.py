@@ -14,7 +14,7 @@ from experiments.own_strategies import load_strategies
 from experiments.run import run_scenario
 from experiments.scenario import Scenario
 from experiments.scenario.loader import dump_yaml, load, load_text
-from tests.experiments.scenario.test_scenario_schema import bidlab
+from tests.command_line import bidlab
 
 CASES = Path(__file__).parents[2] / "cases"
 SOURCE = "def bid(opportunity):\n    return 0.5\n"
@@ -94,10 +94,10 @@ def test_a_scenario_made_in_python_must_bring_the_text() -> None:
 
 
 def test_the_starter_is_written_once(tmp_path: Path) -> None:
-    assert bidlab("init", "--strategy", "my_bid.py", cwd=tmp_path).returncode == 0
-    refused = bidlab("init", "--strategy", "my_bid.py", cwd=tmp_path)
-    assert (refused.returncode, "is already there" in refused.stderr) == (1, True)
-    assert bidlab("init", "--strategy", "my_bid", cwd=tmp_path).returncode == 1
+    assert bidlab(tmp_path, "init", "--strategy", "my_bid.py").code == 0
+    refused = bidlab(tmp_path, "init", "--strategy", "my_bid.py")
+    assert (refused.code, "is already there" in refused.stderr) == (1, True)
+    assert bidlab(tmp_path, "init", "--strategy", "my_bid").code == 1
     assert one("bid={kind: truthful}\nstrategy=my_bid.py:bid", tmp_path)
 
 
