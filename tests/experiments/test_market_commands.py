@@ -162,7 +162,7 @@ def test_each_way_has_a_scenario_that_sells(name: str) -> None:
 @pytest.mark.slow
 def test_yield_by_channel_and_what_agreed_prices_cost() -> None:
     done = market("yield", "sell-every-way", "--json", *SMALL)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     found = json.loads(done.stdout)
     assert {row["channel"] for row in found["rows"]} == {"display", "mobile web", "video", "in-app"}
     agreed = {(row["slot_id"], row["way"]): row["advice"] for row in found["agreed_prices"]}
