@@ -28,10 +28,10 @@ def cells_bar(what: str, workers: int) -> Iterator[tuple[OnCell, Check | None]]:
 
 
 @contextmanager
-def experiments_bar(total: int) -> Iterator[Callable[[], None]]:
+def runs_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Yields what to call after each of *total* runs that are no cells."""
     done = 0
-    with held_interrupts() as check, _bar("experiments", "runs") as on_cell:
+    with held_interrupts() as check, _bar(what, "runs") as on_cell:
         on_cell(0, total, True)
 
         def on_run() -> None:

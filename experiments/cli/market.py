@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.cli.cells_bar import runs_bar
+
 if TYPE_CHECKING:
     from experiments.market.reaction import Point
     from experiments.market.ways import Data, Result
@@ -52,7 +54,9 @@ def safety(scenario: ScenarioName, overrides: Overrides = None, seeds: Seeds = 3
     from experiments.scenario.loader import load
 
     plan, rows = load(scenario, overrides or []), []
-    for variant, results in compare(SAFETY_COMPARED, plan, seeds, measure):
+    with runs_bar("safety", len(SAFETY_COMPARED) * seeds) as on_run:
+        found = dict(compare(SAFETY_COMPARED, plan, seeds, measure, on_run))
+    for variant, results in found.items():
         means = {name: sum(getattr(result, name) for result in results) / seeds for name in Safety._fields}
         rows.append({"variant": variant, **means, "price": sum(result.price for result in results) / seeds})
     if as_json:
@@ -88,7 +92,7 @@ def reaction(
 ) -> None:
     """Show what over-targeting costs: response and opt-outs by frequency, narrowly aimed and at everybody."""
     from experiments.errors import RunError
-    from experiments.market.reaction import curve
+    from experiments.market.reaction import AUDIENCES, curve
     from experiments.scenario.loader import load
 
     tried = [int(text) for text in caps.split(",") if text.strip().isdigit() and int(text) > 0]
@@ -97,7 +101,8 @@ def reaction(
     if plot is not None and not plot.parent.is_dir():
         raise RunError(f"--plot {plot}: there is no folder {str(plot.parent)!r}; make it first")
     plan = load(scenario, overrides or [])
-    points = list(curve(plan, tried, seeds))
+    with runs_bar("reaction", len(AUDIENCES) * len(tried) * 2 * seeds) as on_run:
+        points = list(curve(plan, tried, seeds, on_run))
     if plot is not None:
         from experiments.market.reaction_plot import plot_reaction
 
@@ -149,7 +154,9 @@ def _compare(
     from experiments.scenario.loader import load
 
     plan = load(name, overrides or [])
-    found = dict(compare(variants_of(plan), plan, seeds, measure))
+    variants = variants_of(plan)
+    with runs_bar("market", len(variants) * seeds) as on_run:
+        found = dict(compare(variants, plan, seeds, measure, on_run))
     base = next(iter(found.values()))
     rows = [_row(variant, results, base, ("clashes",) if clashes else ()) for variant, results in found.items()]
     if as_json:

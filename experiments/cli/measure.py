@@ -118,7 +118,7 @@ def experiment(
     as_json: AsJson = False,
 ) -> None:
     """Run experiments inside the simulation; each estimate beside the truth, with its bias and its cost."""
-    from experiments.cli.cells_bar import experiments_bar
+    from experiments.cli.cells_bar import runs_bar
     from experiments.measure.designs import designed
     from experiments.measure.trials import repeat, summarise
     from experiments.romi.question import chosen_campaign
@@ -129,7 +129,7 @@ def experiment(
     chosen = designs or ["itt", "psa", "ghost"]
     for design in chosen:
         designed(base, campaign, design, share)  # refuse before anything runs
-    with experiments_bar(len(chosen) * repeats) as on_run:
+    with runs_bar("experiments", len(chosen) * repeats) as on_run:
         trials = {design: repeat(base, campaign, design, repeats, share, on_run) for design in chosen}
     if out is not None:
         _write_trials(trials, campaign, base.currency, out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.cli.cells_bar import runs_bar
 from experiments.cli.market import AsJson, Overrides, ScenarioName
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ def avails(
         raise RunError(f"{message}write less, or --set days={history + 1}")
     if plot is not None and not plot.parent.is_dir():
         raise RunError(f"--plot {plot}: there is no folder {str(plot.parent)!r}; make it first")
-    told = forecast(plan, history)
-    inside = [held(told, probability)]
-    for k in range(1, seeds):
-        again = plan.model_copy(update={"seed": plan.seed + k})
-        inside.append(held(forecast(again, history, promised=False), probability))
+    with runs_bar("avails", seeds) as on_run:
+        told = forecast(plan, history)
+        inside = [held(told, probability)]
+        for k in range(1, seeds):
+            on_run()
+            again = plan.model_copy(update={"seed": plan.seed + k})
+            inside.append(held(forecast(again, history, promised=False), probability))
     if plot is not None:
         from experiments.avails.plot import plot_avails
 

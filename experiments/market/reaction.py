@@ -6,7 +6,7 @@ Money in currency units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,8 +93,10 @@ def variant(scenario: Scenario, audience: str, cap: int, seed: int, *, reacts: b
     return Scenario.model_validate(data)
 
 
-def curve(scenario: Scenario, caps: Sequence[int], seeds: int) -> Iterator[Point]:
-    """Every point, means over the seeds (the scenario's own and those after it).
+def curve(
+    scenario: Scenario, caps: Sequence[int], seeds: int, on_run: Callable[[], None] = lambda: None
+) -> Iterator[Point]:
+    """Every point, means over the seeds (the scenario's own and those after it); *on_run* is called after each run.
 
     Raises `ScenarioError` for a scenario in which nobody reacts.
     """
@@ -104,8 +106,9 @@ def curve(scenario: Scenario, caps: Sequence[int], seeds: int) -> Iterator[Point
         for cap in caps:
             found = []
             for reacts in (True, False):
-                runs = [
-                    measure(variant(scenario, audience, cap, scenario.seed + k, reacts=reacts)) for k in range(seeds)
-                ]
+                runs = []
+                for k in range(seeds):
+                    runs.append(measure(variant(scenario, audience, cap, scenario.seed + k, reacts=reacts)))
+                    on_run()
                 found.append(Reacted(*(float(n) for n in np.mean(np.array(runs), axis=0))))
             yield Point(audience, cap, *found)

@@ -85,14 +85,22 @@ def measure(scenario: Scenario) -> Result:
 
 
 def compare(
-    variants: dict[str, Callable[[Data], Data]], scenario: Scenario, seeds: int, measured: Callable[[Scenario], Told]
+    variants: dict[str, Callable[[Data], Data]],
+    scenario: Scenario,
+    seeds: int,
+    measured: Callable[[Scenario], Told],
+    on_run: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[str, list[Told]]]:
-    """(variant, what is measured of it for each seed), one after another; the seeds follow the scenario's own."""
+    """(variant, what is measured of it for each seed), one after another; the seeds follow the scenario's own.
+
+    *on_run* is called after each run.
+    """
     for name, change in variants.items():
         results = []
         for k in range(seeds):
             data = change(scenario.model_dump()) | {"seed": scenario.seed + k}
             results.append(measured(Scenario.model_validate(data)))
+            on_run()
         yield name, results
 
 
