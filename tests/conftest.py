@@ -40,6 +40,16 @@ def _turn(item: pytest.Item) -> int:
     return next((groups[start] + k for k, start in enumerate(groups) if file.startswith(start)), 0)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Names of cases that are bytes or long: by their length, since both processes of `make test` must find the same.
+
+    Packed bytes carry the second at which they were packed; pytest numbers cases of one name.
+    """
+    if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 80):
+        return f"{type(val).__name__} of {len(val)}"
+    return None
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real logs and reference numbers; tests that need it skip where it is absent."""
