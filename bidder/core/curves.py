@@ -1,7 +1,8 @@
 """The win curve of a shaded bid learned while it is used (`curve: {learned: true}`), from the campaign's own auctions.
 
 A lognormal price to beat; of each auction the bidder knows a bound or the price itself, as in `bidder.core.winrate`,
-whose likelihood this climbs: per tick one Newton step with all information gathered so far (online natural gradient).
+whose likelihood this climbs. The price is known where the exchange tells it (minimum to win) and from second prices.
+It climbs per tick one Newton step with all information gathered so far (online natural gradient).
 Parameters are slope = 1 / sigma and offset = -mu / sigma of logarithms counted from the plan's median, where the
 likelihood is concave. The plan's curve counts as CURVE_BELIEVED prices seen. Money in nanos.
 """
@@ -51,11 +52,19 @@ def hear_price(campaigns: NDArray[np.void], campaign_ix: int, at_nanos: float, k
 
 
 @kernel
-def hear_auction(campaigns: NDArray[np.void], campaign_ix: int, bid_nanos: int, price_nanos: int, won: bool) -> None:
-    """Take in an auction the campaign bid in; a win below its bid was a second price and shows the price to beat."""
+def hear_auction(
+    campaigns: NDArray[np.void], campaign_ix: int, bid_nanos: int, price_nanos: int, won: bool, to_beat_nanos: int
+) -> None:
+    """Take in an auction the campaign bid in. *to_beat_nanos*: the least that would have won, as told; 0: not told.
+
+    What is told is believed if it lies on the side of the bid where it must: nobody signs it. Untold, a win below the
+    bid was a second price and shows the price to beat; all else only bounds it.
+    """
     if campaigns["curve_learned"][campaign_ix] == 0:
         return
-    if won and price_nanos < bid_nanos:
+    if to_beat_nanos > 0 and (to_beat_nanos <= bid_nanos if won else to_beat_nanos >= bid_nanos):
+        hear_price(campaigns, campaign_ix, float(to_beat_nanos), SEEN)
+    elif won and price_nanos < bid_nanos:
         hear_price(campaigns, campaign_ix, float(price_nanos), SEEN)
     else:
         hear_price(campaigns, campaign_ix, float(bid_nanos), BELOW if won else ABOVE)
