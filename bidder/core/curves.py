@@ -26,8 +26,8 @@ CURVE_BELIEVED = 20.0
 MOST_REMEMBERED = 20_000.0
 """Auctions after which older ones begin to be forgotten: markets move."""
 LONGEST_STEP = 0.25
-"""Most that a tick changes the slope, as a part of it, and the offset, where all is bounds: their quadratic holds near by.
-Divided by their share where there are prices too."""
+"""Most that a tick changes the slope, as a part of it, and the offset, where all is bounds: their quadratic holds near
+by. Divided by the share of bounds where there are prices too."""
 SMALLEST_STEP = 1e-12
 """Anything less is rounding."""
 LOWEST_SIGMA, HIGHEST_SIGMA = 0.01, 20.0
@@ -86,8 +86,8 @@ def top_of(
     """(slope, offset) at which the log-likelihood is highest.
 
     *push* is the gradient of the bounds' quadratic at *slope* and *offset*, *bounds* minus its second derivatives
-    (slope, both, offset), *seen* number, sum and sum of squares of the prices' logarithms x: n log s - sum (s x + o)^2 / 2.
-    With the offset that is best for a slope s, its derivative is n / s + p - q s: the root is in closed form.
+    (slope, both, offset), *seen* number, sum and sum of squares of the prices' logarithms x, whose log-likelihood is
+    n log s - sum (s x + o)^2 / 2. With the offset that is best for s the derivative of all is n / s + p - q s.
     """
     number, total, squares = seen
     slopes, both, offsets = bounds[0] + squares, bounds[1] + total, bounds[2] + number
