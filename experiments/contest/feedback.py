@@ -19,6 +19,7 @@ from scipy import special
 from experiments.compile.buyer import compile_plans
 from experiments.compile.market import TELLS
 from experiments.contest.contestants import PLAYER
+from experiments.contest.table import DASHES
 from experiments.drivers.batch import run_batch
 from experiments.report.plots import style
 from experiments.scenario.campaigns import Campaign
@@ -128,14 +129,16 @@ def draw_feedback(results: pa.Table) -> style.Plot:
         figure, axes = style.new_figure(4.6, 1, len(GUESSES), sharey=True)
         for panel, guess in zip(axes, GUESSES, strict=True):
             panel.axhline(1.0, color=style.INK, linewidth=0.9, linestyle="--", label=BEST)
-            for name, colour in zip((*reversed(LEARNERS), FIXED), style.CYCLE, strict=False):
-                score = scores[guess, name]
-                half = np.nan_to_num(score.half_width)
-                panel.errorbar(AFTER, score.mean, yerr=half, color=colour, marker="o", markersize=3.5, label=name)
+            for name, colour, dashes in zip((*reversed(LEARNERS), FIXED), style.CYCLE, DASHES, strict=False):
+                mean, half = scores[guess, name]
+                look: dict[str, Any] = {"color": colour, "linestyle": dashes, "marker": "o", "markersize": 3.5}
+                panel.errorbar(AFTER, mean, yerr=np.nan_to_num(half), label=name, **look)
             panel.set(xscale="log", title=f"beginning {guess}", xlabel="auctions")
+            panel.set_xticks(AFTER, [f"{n:,}" for n in AFTER])
+            panel.minorticks_off()
             style.shares(panel)
         axes[0].set_ylabel("surplus, share of the best")
-        axes[-1].legend(loc="lower right", fontsize="small")
+        axes[-1].legend(loc="center right", fontsize="small")
     seeds = len(set(results["seed"].to_pylist()))
     caption = (
         f"Surplus of learned win curves by what the exchange tells, over {seeds} paired seeds; bars: 95 % interval."
