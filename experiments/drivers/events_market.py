@@ -165,7 +165,7 @@ class EventsMarket:
         if won:
             self._shown += 1
             self._wake_for_purchases()
-        return Sale(won, price, clicked, shown, LOSS_CODES[lost], told)
+        return Sale(won, price, clicked, shown, LOSS_CODES[lost], int(told))
 
     def offer_paths(self, arrivals: Arrivals, i: int) -> int:
         """Settle on what terms opportunity *i* is offered in several exchanges; 0: only in one, by `offer`."""
