@@ -1,4 +1,4 @@
-"""The minimum to win in notices over a real socket: what can be believed teaches the win curve, nothing else harms."""
+"""The minimum to win in notices over a real socket, and win curves in images: what can be believed teaches them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 
 import pytest
 
+from bidder.build import build_book
+from bidder.core.curves import CURVE_BELIEVED, hear_auction, learn_curve
+from bidder.image import CURVE, picture, restore
 from bidder.plan import BidPlan
 from tests.bidder.server.test_app import Client, served
-from tests.bidder.test_desk import CPM, desk, plan
+from tests.bidder.test_desk import CPM, DIRECTORY, desk, plan
 
 
 def told(url: str, min_to_win: str) -> str:
@@ -34,3 +37,18 @@ def test_the_minimum_to_win_is_a_hint_that_no_notice_fails_for(loss: str, bill: 
         assert rows["curve_seen"][0] == before + seen
 
     served(story, made)
+
+
+def test_a_curve_goes_on_from_an_image_and_is_learned_anew_from_one_of_an_earlier_version() -> None:
+    learning = plan(bid=BidPlan("shaded_lognormal", math.log(CPM), 0.5, learned=True), goal_value_nanos=4.0 * CPM)
+    taught = build_book((learning,), DIRECTORY, people_count=3)
+    for told in (700_000, 1_500_000, 0):
+        hear_auction(taught.campaigns, 0, 1_000_000, 1_000_000, told == 700_000, told)
+    assert learn_curve(taught.campaigns, 0)
+    image = picture(taught, (learning,), [1], DIRECTORY)
+    book = restore(build_book((learning,), DIRECTORY, people_count=3), image, (learning,), [1], DIRECTORY)
+    for name in CURVE:
+        assert book.campaigns[name][0] == taught.campaigns[name][0]
+    image.campaigns[1].curve = image.campaigns[1].curve[:8]
+    fresh = build_book((learning,), DIRECTORY, people_count=3)
+    assert restore(fresh, image, (learning,), [1], DIRECTORY).campaigns["curve_heard"][0] == CURVE_BELIEVED
