@@ -288,8 +288,8 @@ def _learned_curve(bid: BidPlan) -> dict[str, float]:
     return {
         "curve_learned": 1,
         "curve_centre": bid.a,
-        "curve_slopes": 2.0 * CURVE_BELIEVED * bid.b * bid.b,
-        "curve_offsets": CURVE_BELIEVED,
+        "curve_seen": CURVE_BELIEVED,
+        "curve_squares": CURVE_BELIEVED * bid.b * bid.b,
         "curve_heard": CURVE_BELIEVED,
     }
 

@@ -26,7 +26,7 @@ from bidder.core.settle import book_spend, click, convert, late_win, release, ti
 from bidder.creatives import Shelf
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import Ask, Ruled, asks, fit, further, general
-from bidder.reservations import Answered, Made, Reservations, State, agreed_price
+from bidder.reservations import Answered, Made, Reservations, State, agreed_price, told_nanos
 from bidder.room import ensure_people, ensure_room
 from bidder.tally import Counts, Heard, Spend
 from openrtb.codes import NoBidReason
@@ -106,8 +106,8 @@ class Desk:
         self._room = 0
         nobody = self.shelf.among(0)
         self._offer_kernel = direct(offer, book, self.rows, self._impression, 0, self._signals, self.reasons, nobody)
-        self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0.0)
-        self._release_kernel = direct(release, book, 0, 0, 0, 0)
+        self._win = direct(win, book, 0, 0, 0, 0, 0, 0, 0, 0.0)
+        self._release_kernel = direct(release, book, 0, 0, 0, 0, 0)
 
     def adopt(self, book: Book, plans: Sequence[CampaignPlan]) -> None:
         """Go on with *book*, made by `bidder.reload.carry_over` for *plans*; what is under way goes on too."""
@@ -275,10 +275,7 @@ class Desk:
                 self.book, made.campaign_ix, made.person_ix, made.touch, price, now_s
             )
         elif price is not None:
-            self._win(
-                *(self.book, made.campaign_ix, made.person_ix, made.touch),
-                *(made.bid_nanos, price, made.day_ix, now_s),
-            )
+            self._book_win(made, price, told_nanos(notice.min_to_win_cpm), now_s)
             booked = True
         else:
             self._release(made)
@@ -294,7 +291,7 @@ class Desk:
             return Heard.UNKNOWN
         if made.state is not State.IN_FLIGHT:
             return Heard.REPEATED
-        self._release(made)
+        self._release(made, told_nanos(notice.min_to_win_cpm))
         made.state = State.LOST
         self.counts.losses += 1
         return Heard.BOOKED
@@ -319,24 +316,20 @@ class Desk:
         self._credited[notice.id] = convert(self.book, product_ix, person_ix, value_nanos, self._clock())
         return Heard.BOOKED
 
-    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool) -> None:
+    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool, to_beat_nanos: int = 0) -> None:
         """Take in a billing that was accepted for good elsewhere; *on_time*: what its bid holds here pays for it."""
         self._take_room()
         made = self._reservations.find(bid_id)
         if made is not None and made.state is State.IN_FLIGHT:
             if on_time:
                 made.state = State.WON
-                self._win(
-                    *(self.book, made.campaign_ix, made.person_ix, made.touch),
-                    *(made.bid_nanos, spend.price_nanos, made.day_ix, heard_s),
-                )
+                self._book_win(made, spend.price_nanos, to_beat_nanos, heard_s)
                 return
             self._release(made)
         if made is not None:
             made.state = State.WON
-            pace_auction(
-                self.book.campaigns, spend.campaign_ix, spend.price_nanos, 0
-            )  # its auction is taken in already
+            # its auction is taken in already
+            pace_auction(self.book.campaigns, spend.campaign_ix, spend.price_nanos, 0)
         self._book_spend(self.book, *spend, heard_s)
 
     @cached_property
@@ -355,15 +348,21 @@ class Desk:
         """Product and person of a conversion; -1: not known."""
         return self._products.get(notice.product_id, -1), self._audience.row_ix(notice.user_id)
 
-    def give_up(self, bid_id: str) -> None:
-        """Give back what a bid holds, if it still does."""
+    def give_up(self, bid_id: str, to_beat_nanos: int = 0) -> None:
+        """Give back what a bid holds, if it still does; *to_beat_nanos* as in `settle`."""
         made = self._reservations.find(bid_id)
         if made is not None and made.state is State.IN_FLIGHT:
-            self._release(made)
+            self._release(made, to_beat_nanos)
             made.state = State.LOST
 
-    def _release(self, made: Made) -> None:
-        self._release_kernel(self.book, made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix)
+    def _book_win(self, made: Made, price_nanos: int, to_beat_nanos: int, now_s: float) -> None:
+        campaign_ix, person_ix, bid_nanos, day_ix = made.campaign_ix, made.person_ix, made.bid_nanos, made.day_ix
+        touch = made.touch
+        self._win(self.book, campaign_ix, person_ix, touch, bid_nanos, price_nanos, day_ix, to_beat_nanos, now_s)
+
+    def _release(self, made: Made, to_beat_nanos: int = 0) -> None:
+        bid_nanos, day_ix = made.bid_nanos, made.day_ix
+        self._release_kernel(self.book, made.campaign_ix, made.person_ix, bid_nanos, day_ix, to_beat_nanos)
 
     def expire(self, now_s: float) -> None:
         """Give back what bids hold that nobody has settled within the reservation time."""

@@ -212,7 +212,7 @@ class Explainer:
         allowed = desk.shelf.among(creatives)
         c, bid, _, _, day_ix, _ = offer(desk.book, desk.rows, self._row, 0, self._signals, tally, allowed)
         if c >= 0:
-            release(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix)
+            release(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix, 0)
         return c, int(bid)
 
     def _stages(self, body: bytes, now_s: float) -> dict[str, float]:

@@ -25,7 +25,7 @@ COUNTS = ("spent_nanos", "day_ix", "spent_day_nanos", "wins", "clicks", "convers
 MEASURES = ("ripened_log", "bought_worth", "tick_bought_worth")
 CURVE = (
     *("bid_a", "bid_b", "curve_slope_push", "curve_offset_push", "curve_slopes", "curve_both", "curve_offsets"),
-    "curve_heard",
+    *("curve_seen", "curve_sum", "curve_squares", "curve_heard"),
 )
 EXPOSURE = np.dtype([("person_ix", "i8"), ("time_s", "f8"), ("campaign", "i4"), ("touch", "i4")])
 """Somebody has seen an ad; `campaign` is its position in a book, its number in an image."""
@@ -124,7 +124,8 @@ def _recall(book: Book, campaign_ix: int, plan: CampaignPlan, kept: Kept) -> Non
     told = np.frombuffer(kept.cells).reshape(cells.shape)
     known = slice(None) if kept.rates == _rates(plan) else slice(CELL_WINS, CELL_RIPE + 1)
     cells[:, known] = told[:, known]
-    if plan.bid.learned and kept.bid == repr(plan.bid):
+    # An image of an earlier version tells less: the curve is learned anew.
+    if plan.bid.learned and kept.bid == repr(plan.bid) and len(kept.curve) == len(CURVE):
         for name, measure in zip(CURVE, kept.curve, strict=True):
             row[name] = measure
     row["changed"] = 1

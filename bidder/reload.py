@@ -34,7 +34,7 @@ _HAPPENED = (
 )
 _CURVE = (
     *("bid_a", "bid_b", "curve_slope_push", "curve_offset_push", "curve_slopes", "curve_both", "curve_offsets"),
-    "curve_heard",
+    *("curve_seen", "curve_sum", "curve_squares", "curve_heard"),
 )
 _PACED = ("mu", "multiplier", "pace_target_nanos", "pid_integral", "pid_error", "pass_share", "target_mu")
 

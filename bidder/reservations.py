@@ -124,6 +124,16 @@ class Answered:
         return tid in known
 
 
+def told_nanos(min_to_win_cpm: float | None) -> int:
+    """The least bid that would have won, in nanos; 0 when it was not told or is no price."""
+    if min_to_win_cpm is None:
+        return 0
+    try:
+        return price_nanos(min_to_win_cpm)
+    except MoneyError:
+        return 0
+
+
 def agreed_price(notice: Billing, made: Made) -> int | None:
     """The price in nanos; None when it is no price or above the bid, which nobody has to pay."""
     try:

@@ -10,7 +10,8 @@ import numpy as np
 
 from exchange_sim.draws import COIN, uniform
 from exchange_sim.kernel import kernel
-from exchange_sim.world import SECOND_PRICE, TIE_BIDDER, TIE_COIN
+from exchange_sim.selling.rules import LOST_BELOW_FLOOR, LOST_ELSEWHERE, LOST_TO_HIGHER
+from exchange_sim.world import SECOND_PRICE, TELLS_LOSERS, TELLS_WINNERS, TIE_BIDDER, TIE_COIN
 
 
 @kernel
@@ -19,6 +20,20 @@ def beats(bid_nanos: int, rival_nanos: int, tie: int, key: np.uint64) -> bool:
     if bid_nanos != rival_nanos:
         return bid_nanos > rival_nanos
     return tie == TIE_BIDDER or (tie == TIE_COIN and uniform(key, COIN) < 0.5)
+
+
+@kernel
+def min_to_win(tells: int, won: bool, lost: int, to_beat_nanos: int) -> int:
+    """What the exchange tells our bidder of the price to beat (ties aside); 0: nothing.
+
+    *tells* as in `World`, *lost* why our bid lost if it did: where no price would have won there is none to tell.
+    """
+    if tells == 0:
+        return 0
+    if won:
+        return to_beat_nanos if tells & TELLS_WINNERS else 0
+    by_price = lost in (LOST_TO_HIGHER, LOST_BELOW_FLOOR, LOST_ELSEWHERE)
+    return to_beat_nanos if tells & TELLS_LOSERS and by_price else 0
 
 
 @kernel

@@ -31,8 +31,8 @@ class Sale(NamedTuple):
     """Which exposure of the records it is, when won."""
     loss: LossReason = LossReason.LOST_TO_HIGHER_BID
     """Why it lost."""
-    to_beat_nanos: int = 0
-    """The least that would have been accepted, ties aside."""
+    min_to_win_nanos: int = 0
+    """What the bidder is told of the least bid that would have won; 0: nothing."""
 
 
 class Bidder(Protocol):
@@ -106,10 +106,11 @@ class Auction:
         exchange = self._exchange
         if bid is None:
             return
+        told = nanos_to_cpm(sale.min_to_win_nanos) if sale.min_to_win_nanos > 0 else None
         if not sale.won:
-            self._notify(Loss(bid.id, sale.loss), _ignore)
+            self._notify(Loss(bid.id, sale.loss, told), _ignore)
             return
-        self._notify(Billing(bid.id, nanos_to_cpm(sale.price_nanos)), partial(exchange.market.billed, sale))
+        self._notify(Billing(bid.id, nanos_to_cpm(sale.price_nanos), told), partial(exchange.market.billed, sale))
         if sale.clicked:
             exchange.bidder.notice(Click(bid.id), _ignore)
 

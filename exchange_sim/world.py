@@ -21,6 +21,8 @@ DEVICES: tuple[Literal["desktop", "mobile", "tablet", "tv"], ...] = ("desktop", 
 
 FIRST_PRICE, SECOND_PRICE = 0, 1
 TIE_RIVAL, TIE_BIDDER, TIE_COIN = 0, 1, 2
+TELLS_LOSERS, TELLS_WINNERS = 1, 2
+"""Bits of `World.tells`."""
 
 SLOT = np.dtype(
     [
@@ -109,6 +111,8 @@ class World(NamedTuple):
     """1: requests carry the person's position."""
     auction_kind: int
     tie: int
+    tells: int
+    """Which bidders the exchange tells the least bid that would have won, as bits."""
     start_of_day_s: int
     start_hour: int
     rate_per_s: NDArray[np.float64]

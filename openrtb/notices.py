@@ -1,6 +1,6 @@
 """What a bidder is told after the auction. Each notice may come late, twice or never.
 
-Money: `price_cpm` as on the wire, `value` in currency units.
+Money: `price_cpm` and `min_to_win_cpm` as on the wire, `value` in currency units.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ class Billing(Struct, frozen=True, tag="billing", gc=False):
 
     bid_id: str
     price_cpm: float
+    min_to_win_cpm: float | None = None
+    """The least bid that would have won (`${AUCTION_MIN_TO_WIN}`); None: the exchange does not say."""
 
 
 class Loss(Struct, frozen=True, tag="loss", gc=False):
@@ -22,6 +24,8 @@ class Loss(Struct, frozen=True, tag="loss", gc=False):
 
     bid_id: str
     reason: int = LossReason.LOST_TO_HIGHER_BID
+    min_to_win_cpm: float | None = None
+    """As of `Billing`."""
 
 
 class Click(Struct, frozen=True, tag="click", gc=False):

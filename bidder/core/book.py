@@ -92,11 +92,14 @@ CAMPAIGN = np.dtype(
         # a win curve learned while it is used, see `bidder.core.curves`
         ("curve_learned", "i4"),
         ("curve_centre", "f8"),  # logarithm of the plan's median
-        ("curve_slope_push", "f8"),  # gradient of the log-likelihood, gathered since the last tick
+        ("curve_slope_push", "f8"),  # of bounds on prices: gradient of their log-likelihood where the curve is,
         ("curve_offset_push", "f8"),
-        ("curve_slopes", "f8"),  # information so far: minus its second derivatives
+        ("curve_slopes", "f8"),  # and minus its second derivatives
         ("curve_both", "f8"),
         ("curve_offsets", "f8"),
+        ("curve_seen", "f8"),  # of prices seen: number, and sums of their logarithms and of the squares of those
+        ("curve_sum", "f8"),
+        ("curve_squares", "f8"),
         ("curve_heard", "f8"),  # auctions it stands for
         ("pid_p", "f8"),
         ("pid_i", "f8"),

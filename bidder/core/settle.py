@@ -66,11 +66,11 @@ def _give_back(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid
 
 
 @kernel
-def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int) -> None:
-    """Give back what a lost or expired bid held."""
+def release(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int, to_beat_nanos: int) -> None:
+    """Give back what a lost or expired bid held; *to_beat_nanos* as `bidder.core.curves.hear_auction` takes it."""
     _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
     pace_auction(book.campaigns, campaign_ix, 0, 1)
-    hear_auction(book.campaigns, campaign_ix, bid_nanos, 0, False)
+    hear_auction(book.campaigns, campaign_ix, bid_nanos, 0, False, to_beat_nanos)
 
 
 @kernel
@@ -102,13 +102,14 @@ def win(
     bid_nanos: int,
     price_nanos: int,
     bid_day_ix: int,
+    to_beat_nanos: int,
     now_s: float,
 ) -> None:
-    """Turn a reservation into spend; the price never exceeds the bid it held."""
+    """Turn a reservation into spend; the price never exceeds the bid it held. *to_beat_nanos* as in `release`."""
     _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
     _spend(book, campaign_ix, person_ix, touch, price_nanos, bid_day_ix, now_s)
     pace_auction(book.campaigns, campaign_ix, price_nanos, 1)
-    hear_auction(book.campaigns, campaign_ix, bid_nanos, price_nanos, True)
+    hear_auction(book.campaigns, campaign_ix, bid_nanos, price_nanos, True, to_beat_nanos)
 
 
 @kernel

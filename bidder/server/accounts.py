@@ -26,8 +26,10 @@ class Accounts(Protocol):
     def ticket(self, bid_id: str) -> Ticket:
         """What a bid's notice URLs carry, for a bid just made."""
 
-    async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
-        """Take in a notice about a bid, once; *price_cpm* and *reason* as far as its kind has them."""
+    async def hear(
+        self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int, min_to_win_cpm: float | None = None
+    ) -> Heard:
+        """Take in a notice about a bid, once; prices and *reason* as far as its kind has them."""
 
     async def hear_conversion(self, conversion: Conversion, expires_unix_s: float) -> Heard:
         """Take in a conversion, once; *expires_unix_s*: it cannot come again after this moment."""
@@ -74,14 +76,17 @@ class Memory:
         """What the bid's notice URLs carry."""
         return ticket_of(self._desk, bid_id, lambda campaign_ix: campaign_ix)
 
-    async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
+    async def hear(
+        self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int, min_to_win_cpm: float | None = None
+    ) -> Heard:
         """Take in a notice about a bid."""
         if kind is Kind.BILLING:
-            heard, made = await self._desk.notice(Billing(ticket.bid_id, price_cpm)), self._desk.made(ticket.bid_id)
+            heard = await self._desk.notice(Billing(ticket.bid_id, price_cpm, min_to_win_cpm))
+            made = self._desk.made(ticket.bid_id)
             # Told twice, a disputed bill is still not acknowledged.
             return Heard.REFUSED if made is not None and made.state is State.REFUSED else heard
         if kind is Kind.LOSS:
-            return await self._desk.notice(Loss(ticket.bid_id, reason))
+            return await self._desk.notice(Loss(ticket.bid_id, reason, min_to_win_cpm))
         if kind is Kind.CLICK:
             return await self._desk.notice(Click(ticket.bid_id))
         return Heard.UNKNOWN if self._desk.made(ticket.bid_id) is None else Heard.BOOKED

@@ -230,7 +230,7 @@ class Service:
             # The desk would dispute the win for good; but the price is the one part anybody can alter.
             self.traffic.bad_notices += 1
             return Heard.REFUSED
-        heard = await self.accounts.hear(kind, ticket, price_cpm, _loss_reason(query))
+        heard = await self.accounts.hear(kind, ticket, price_cpm, _loss_reason(query), _min_to_win_cpm(query))
         self.traffic.told_wins += kind is Kind.WIN and heard is Heard.BOOKED
         return heard
 
@@ -271,6 +271,14 @@ def _price_cpm(query: Mapping[str, str]) -> float:
     except (KeyError, ValueError, MoneyError):
         raise NoticeUnreadable("the notice has no price") from None
     return price_cpm
+
+
+def _min_to_win_cpm(query: Mapping[str, str]) -> float | None:
+    """The least bid that would have won, where the exchange filled it in: a hint, so what cannot be read is none."""
+    try:
+        return float(query["m"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _loss_reason(query: Mapping[str, str]) -> int:

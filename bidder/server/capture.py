@@ -155,11 +155,11 @@ class _CapturingDesk(Desk):
             if clock is not None and self.counts.expired != before:
                 self._capture.write(Expired(now_s))
 
-    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool) -> None:
+    def book_billing(self, bid_id: str, spend: Spend, heard_s: float, *, on_time: bool, to_beat_nanos: int = 0) -> None:
         with self._capture.call() as clock:
-            super().book_billing(bid_id, spend, heard_s, on_time=on_time)
+            super().book_billing(bid_id, spend, heard_s, on_time=on_time, to_beat_nanos=to_beat_nanos)
             if clock is not None:
-                self._capture.write(Billed(bid_id, spend, heard_s, on_time))
+                self._capture.write(Billed(bid_id, spend, heard_s, on_time, to_beat_nanos))
 
     def book_click(self, campaign_ix: int, person_ix: int, touch: int, shown_s: float) -> None:
         with self._capture.call() as clock:
@@ -174,11 +174,11 @@ class _CapturingDesk(Desk):
                 self._capture.write(Bought(product_ix, person_ix, value_nanos, heard_s, credited))
             return credited
 
-    def give_up(self, bid_id: str) -> None:
+    def give_up(self, bid_id: str, to_beat_nanos: int = 0) -> None:
         with self._capture.call() as clock:
-            super().give_up(bid_id)
+            super().give_up(bid_id, to_beat_nanos)
             if clock is not None:
-                self._capture.write(GivenUp(bid_id))
+                self._capture.write(GivenUp(bid_id, to_beat_nanos))
 
 
 def bounds_of(desk: Desk) -> Bounds:
@@ -296,14 +296,14 @@ def _follow(desk: Desk, place: str, line: Line) -> bool:
         desk.horizon_s = math.inf if line.horizon_s is None else line.horizon_s
         return False
     if isinstance(line, Billed):
-        desk.book_billing(line.bid_id, line.spend, line.heard_s, on_time=line.on_time)
+        desk.book_billing(line.bid_id, line.spend, line.heard_s, on_time=line.on_time, to_beat_nanos=line.to_beat_nanos)
     elif isinstance(line, Clicked):
         desk.book_click(line.campaign_ix, line.person_ix, line.touch, line.shown_s)
     elif isinstance(line, Bought):
         credited = desk.book_conversion(line.product_ix, line.person_ix, line.value_nanos, line.heard_s)
         _compare(place, line.campaign_ix, credited)
     elif isinstance(line, GivenUp):
-        desk.give_up(line.bid_id)
+        desk.give_up(line.bid_id, line.to_beat_nanos)
     return True
 
 

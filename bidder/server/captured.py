@@ -92,6 +92,7 @@ class Billed(Struct, frozen=True, tag="billed"):
     spend: Spend
     heard_s: float
     on_time: bool
+    to_beat_nanos: int = 0
 
 
 class Clicked(Struct, frozen=True, tag="clicked"):
@@ -117,6 +118,7 @@ class GivenUp(Struct, frozen=True, tag="given_up"):
     """A bid that holds nothing any more."""
 
     bid_id: str
+    to_beat_nanos: int = 0
 
 
 class End(Struct, frozen=True, tag="end"):

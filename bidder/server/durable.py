@@ -26,6 +26,7 @@ from bidder.desk import REMEMBER_S, Desk, Heard, Spend
 from bidder.errors import NotKept, ServeError
 from bidder.image import Image, restore, since
 from bidder.plan import CampaignPlan
+from bidder.reservations import told_nanos
 from bidder.room import ensure_people
 from bidder.server.accounts import ticket_of
 from bidder.server.compaction import COMPACT_AFTER, Compaction
@@ -136,7 +137,9 @@ class Durable:
         """What a bid's notice URLs carry."""
         return ticket_of(self._desk, bid_id, self._numbers.__getitem__)
 
-    async def hear(self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int) -> Heard:
+    async def hear(
+        self, kind: Kind, ticket: Ticket, price_cpm: float, reason: int, min_to_win_cpm: float | None = None
+    ) -> Heard:
         """Take in a notice about a bid; raises `NotKept` when it could not be written down."""
         nanos = price_nanos(price_cpm) if kind is Kind.BILLING else reason if kind is Kind.LOSS else 0
         owner = int(ticket.bid_id.partition("-")[0])
@@ -145,6 +148,7 @@ class Durable:
             Entry(
                 *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, person_ix, ticket.touch, nanos),
                 *(ticket.day_ix, ticket.made_ms / 1000.0),
+                to_beat_nanos=told_nanos(min_to_win_cpm),
             )
         )
 
@@ -206,11 +210,11 @@ class Durable:
             if not on_time:  # paid for by somebody else's lease or by nobody's
                 self._desk.book.campaigns["total_nanos"][campaign_ix] += entry.nanos
             spend = Spend(campaign_ix, entry.person_ix, entry.what_ix, entry.nanos, entry.day_ix)
-            self._desk.book_billing(entry.id, spend, entry.heard_s, on_time=on_time)
+            self._desk.book_billing(entry.id, spend, entry.heard_s, on_time=on_time, to_beat_nanos=entry.to_beat_nanos)
         elif entry.sort == Sort.CLICK:
             self._desk.book_click(campaign_ix, entry.person_ix, entry.what_ix, entry.made_s)
         elif entry.sort in (Sort.LOSS, Sort.BILLING):
-            self._desk.give_up(entry.id)
+            self._desk.give_up(entry.id, entry.to_beat_nanos)
 
     def _wanted(self) -> NDArray[np.int64]:
         """int64[C]: what the worker would like to have free to commit."""

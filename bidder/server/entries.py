@@ -52,3 +52,5 @@ class Entry(Struct, gc=False):
     """When the bid was made; of a conversion, the Unix time its URL expires at (0: not known)."""
     how: int = How.NOTED
     heard_s: float = 0.0
+    to_beat_nanos: int = 0
+    """Of a loss or a billing: the least bid that would have won, as told; 0: not told."""

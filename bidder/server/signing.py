@@ -1,8 +1,8 @@
 """Notice URLs nobody can make up: a bid's ticket and expiry signed with HMAC-SHA512, each kind with its own part of
 the digest; conversions signed by the advertiser's server with a key of their own.
 
-Times are Unix seconds. What the exchange fills in later (price, loss reason) cannot be signed; the price is checked
-against the bid and its floor instead.
+Times are Unix seconds. What the exchange fills in later (price, loss reason, minimum to win) cannot be signed; prices
+are checked against the bid and its floor instead.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ class Signed(NamedTuple):
 
 
 _PARTS = {kind: slice(k * LETTERS, (k + 1) * LETTERS) for k, kind in enumerate(Kind)}
-_FILLED_IN = {Kind.WIN: "&p=${AUCTION_PRICE}", Kind.BILLING: "&p=${AUCTION_PRICE}", Kind.LOSS: "&l=${AUCTION_LOSS}"}
+_FILLED_IN = {
+    Kind.WIN: "&p=${AUCTION_PRICE}",
+    Kind.BILLING: "&p=${AUCTION_PRICE}&m=${AUCTION_MIN_TO_WIN}",
+    Kind.LOSS: "&l=${AUCTION_LOSS}&m=${AUCTION_MIN_TO_WIN}",
+}
 """What the exchange adds."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _BLOCK = 128

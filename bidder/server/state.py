@@ -75,6 +75,7 @@ class State:
                     f"--state {self._path}: belongs to a scenario with other slots, products, people or start; "
                     "choose another folder"
                 )
+            store.add_columns()
             with store.session() as session:
                 began_s = float(meta.get("began_s", time.time()))
                 for name, value in (("format", str(FORMAT)), ("market", market), ("began_s", repr(began_s))):

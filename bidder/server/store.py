@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS notices (
     seq INTEGER PRIMARY KEY, sort INTEGER NOT NULL, id TEXT NOT NULL, owner INTEGER NOT NULL,
     receiver INTEGER NOT NULL, campaign INTEGER NOT NULL, person INTEGER NOT NULL, what INTEGER NOT NULL,
     nanos INTEGER NOT NULL, day_ix INTEGER NOT NULL, made_s REAL NOT NULL, how INTEGER NOT NULL, heard_s REAL NOT NULL,
-    UNIQUE (id, sort));
+    to_beat INTEGER NOT NULL DEFAULT 0, UNIQUE (id, sort));
 """
 DROPPED, BIDS_UNTIL_S, CONVERSIONS_UNTIL_UNIX_S = "dropped", "bids_until_s", "conversions_until_unix_s"
 """In `meta`: the highest number of a notice that was dropped; bids made before, and conversions that had expired by,
@@ -49,9 +49,9 @@ these moments may have lost their notices."""
 STRANGERS_UNTIL_S = "strangers_until_s"
 """In `meta`: people were numbered anew then; whom earlier notices are about is not known any more."""
 _INSERT = """INSERT OR IGNORE INTO notices
-(sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s, receiver)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_READ = "SELECT sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s FROM notices"
+(sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s, to_beat, receiver)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_READ = "SELECT sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s, to_beat FROM notices"
 
 
 class Behind(Exception):
@@ -74,6 +74,11 @@ class Store:
     def close(self) -> None:
         """Give the file back."""
         self._db.close()
+
+    def add_columns(self) -> None:
+        """Give notices written by an earlier version what they lack; versions before it can still use the file."""
+        if "to_beat" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(notices)")}:
+            self._db.execute("ALTER TABLE notices ADD COLUMN to_beat INTEGER NOT NULL DEFAULT 0")
 
     def limit_pages(self, pages: int) -> None:
         """Let the file not grow beyond *pages* of 4 KiB."""
@@ -202,7 +207,7 @@ class Session:
             _INSERT,
             (
                 *(entry.sort, entry.id, entry.owner, entry.campaign_no, entry.person_ix, entry.what_ix, entry.nanos),
-                *(entry.day_ix, entry.made_s, int(entry.how), entry.heard_s, self._worker),
+                *(entry.day_ix, entry.made_s, int(entry.how), entry.heard_s, entry.to_beat_nanos, self._worker),
             ),
         )
         return How(entry.how) if done.rowcount else How.REPEATED

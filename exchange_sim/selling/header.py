@@ -235,8 +235,7 @@ def clear_paths(
             asks["sold"][k] = 1
             if asks["way"][k] == WAY_OPEN or (asks["way"][k] == WAY_DEAL and asks["won"][k] == 0):
                 asks["way"][k] = WAY_HEADER
-            continue
-        if asks["won"][k] == 1:
+        elif asks["won"][k] == 1:
             asks["won"][k], asks["price_nanos"][k] = 0, 0
             asks["lost"][k] = LOST_TO_DEAL if fixed else LOST_ELSEWHERE
         other = _best_path(asks, count, k)

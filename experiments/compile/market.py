@@ -28,6 +28,8 @@ from exchange_sim.world import (
     RIVALS,
     SECOND_PRICE,
     SLOT,
+    TELLS_LOSERS,
+    TELLS_WINNERS,
     TIE_BIDDER,
     TIE_COIN,
     TIE_RIVAL,
@@ -44,6 +46,8 @@ from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT, cpm_to_nanos
 
 _NO_COOKIES = np.zeros(0, np.int64)
 _TIES = {"rival": TIE_RIVAL, "bidder": TIE_BIDDER, "coin": TIE_COIN}
+TELLS = {"nobody": 0, "losers": TELLS_LOSERS, "winners": TELLS_WINNERS, "everybody": TELLS_LOSERS | TELLS_WINNERS}
+"""`World.tells` by `auction.min_to_win`."""
 
 
 class _Grids(NamedTuple):
@@ -91,6 +95,7 @@ def compile_world(scenario: Scenario) -> World:
         with_position=int(any(c.target.geofence is not None for c in scenario.campaigns.values())),
         auction_kind=SECOND_PRICE if scenario.auction.kind == "second_price" else FIRST_PRICE,
         tie=_TIES[scenario.auction.tie],
+        tells=TELLS[scenario.auction.min_to_win],
         start_of_day_s=start_of_day_s,
         start_hour=start_hour,
         rate_per_s=_rates(scenario),

@@ -1,7 +1,7 @@
 """`python -m experiments.contest FOLDER [SEEDS]`: play, print the table, write results and figure.
 
-In the folder of the documentation (`make strategies`) the table goes into `strategies.md`, between its two marks, and
-the figure among the images; in any other folder every result and spend curve is written as Parquet.
+In the folder of the documentation (`make strategies`) the tables go into `strategies.md`, each between its two marks,
+and the figures among the images; in any other folder every result and spend curve is written as Parquet.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from experiments.contest.feedback import AFTER, draw_feedback, feedback_markdown, play_feedback
 from experiments.contest.play import play_all
 from experiments.contest.table import draw, markdown
 from experiments.errors import BidlabError
 from experiments.report.plots import style
 
 PAGE = "strategies.md"
-MARKS = re.compile(r"(<!-- contest[^>]*-->\n).*?(<!-- end of contest -->)", re.DOTALL)
 USAGE = "usage: python -m experiments.contest FOLDER [SEEDS]; SEEDS a whole number from 2"
 
 
@@ -36,20 +36,23 @@ def main(arguments: list[str]) -> int:
     told = _tell if sys.stderr.isatty() else None
     try:
         results, curves = play_all(range(1, int(seeds) + 1), progress=told)
-        table = markdown(results)
-        picture = style.png_of(draw(results, curves))
-        if (folder / PAGE).is_file():
-            _put(folder / PAGE, table)
-            (folder / "images" / "contest.png").write_bytes(picture)
-        else:
-            pq.write_table(results, folder / "contest.parquet")
-            pq.write_table(curves, folder / "contest-spend.parquet")
-            (folder / "contest.png").write_bytes(picture)
+        heard = play_feedback(range(1, int(seeds) + 1), progress=told)
+        tables = {"contest": markdown(results), "feedback": feedback_markdown(heard)}
+        pictures = {"contest": draw(results, curves), "feedback": draw_feedback(heard)}
+        page = (folder / PAGE).is_file()
+        if not page:
+            for stem, rows in (("contest", results), ("contest-spend", curves), ("feedback", heard)):
+                pq.write_table(rows, folder / f"{stem}.parquet")
+        for name, table in tables.items():
+            if page:
+                _put(folder / PAGE, name, table)
+            (folder / ("images" if page else ".") / f"{name}.png").write_bytes(style.png_of(pictures[name]))
     except (BidlabError, OSError) as error:
         print(f"bidlab: {error}", file=sys.stderr)
         return 1
-    print(table, end="")
-    print(f"{results.num_rows} runs in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    print("\n".join(tables.values()), end="")
+    runs = results.num_rows + heard.num_rows // len(AFTER)
+    print(f"{runs} runs in {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return 0
 
 
@@ -57,9 +60,10 @@ def _tell(what: str) -> None:
     print(f"\r{what}   ", end="", file=sys.stderr, flush=True)
 
 
-def _put(page: Path, table: str) -> None:
-    """Replace what stands between the marks of the page."""
-    page.write_text(MARKS.sub(lambda marks: marks[1] + table + marks[2], page.read_text("utf-8")), "utf-8")
+def _put(page: Path, name: str, table: str) -> None:
+    """Replace what stands between the two marks called *name* of the page."""
+    marks = re.compile(rf"(<!-- {name}[^>]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    page.write_text(marks.sub(lambda found: found[1] + table + found[2], page.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

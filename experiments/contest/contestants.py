@@ -31,6 +31,7 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "ortb2": {"bid": {"kind": "ortb2", "c": 1.0, "rate_per_cpm": 0.03}},
     "shaded": {"bid": SHADED},
     "shaded, learned curve": {"bid": {"kind": "shaded", "curve": SHADED["curve"] | {"learned": True}}},
+    "shaded, learned curve, told": {"bid": {"kind": "shaded", "curve": SHADED["curve"] | {"learned": True}}},
     "own (starter)": {"strategy": "starter_strategy.py:bid", "strategy_source": _STARTER.read_text("utf-8")},
     "truthful, even": {"pacing": "even"},
     "truthful, adaptive": {"pacing": ADAPTIVE},
@@ -41,6 +42,8 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "ortb2, adaptive": {"bid": {"kind": "ortb2", "c": 1.0, "rate_per_cpm": 0.03}, "pacing": ADAPTIVE},
     "shaded, adaptive": {"bid": SHADED, "pacing": ADAPTIVE},
 }
+TOLD = ("shaded, learned curve, told",)
+"""Whom the exchange tells the least bid that would have won."""
 NOT_FOR_PRIVATE_VALUES = ("random", "linear", "mcpc", "ortb1", "ortb2", "ortb2, adaptive")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.compile.buyer import compile_plans
-from experiments.contest.contestants import CONTESTANTS, MARKETS, PLAYER, plays
+from experiments.compile.market import TELLS
+from experiments.contest.contestants import CONTESTANTS, MARKETS, PLAYER, TOLD, plays
 from experiments.drivers.batch import run_batch
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.loader import load
@@ -36,7 +37,8 @@ def play_all(
             ready = make_ready(scenario.model_copy(update={"seed": seed}))
             for name, changed in entered.items():
                 setting = replace(fresh_truth(ready), scenario=changed, plans=tuple(compile_plans(changed)))
-                row, spend = _play(setting)
+                tells = TELLS["everybody"] if name in TOLD else setting.world.tells
+                row, spend = _play(replace(setting, world=setting.world._replace(tells=tells)))
                 key = {"market": market, "contestant": name, "seed": seed}
                 results.append(key | row)
                 curves += [key | {"hour": hour, "spend_share": float(share)} for hour, share in enumerate(spend)]

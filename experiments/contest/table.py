@@ -117,11 +117,7 @@ def _values(axes: Axes, market: str, by: dict[tuple[str, str], Score], *, named:
         if score is not None:
             half = 0.0 if np.isnan(score.half_width) or name == BASELINE else score.half_width
             colour = (
-                style.MUTED
-                if name == BASELINE
-                else style.BLUE
-                if "," in name and not name.endswith("curve")
-                else style.GREEN
+                style.MUTED if name == BASELINE else style.BLUE if "," in name and "curve" not in name else style.GREEN
             )
             axes.errorbar(score.value_per_euro, row, xerr=half, fmt="o", markersize=4, color=colour, elinewidth=1.6)
     style.name_rows(axes, names if named else [""] * len(names))

@@ -15,7 +15,7 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, convert, lose
 from bidder.core.touch import touch
-from exchange_sim.auction import clear
+from exchange_sim.auction import clear, min_to_win
 from exchange_sim.identities import purchase_cookie
 from exchange_sim.kernel import kernel
 from exchange_sim.pending import drop_first
@@ -332,7 +332,8 @@ def _run_auction(world: World, book: Book, rows: NDArray[np.uint64], desk: Desk,
     if fate == BID:
         slot_ix = terms["slot_ix"][0]
         record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
-        hear_auction(book.campaigns, campaign_ix, bid, sale.price_nanos, sale.won)
+        told = min_to_win(world.tells, sale.won, sale.lost, sale.to_beat_nanos)
+        hear_auction(book.campaigns, campaign_ix, bid, sale.price_nanos, sale.won, told)
         fate = FATE_WON if sale.won else FATE_OUTBID
         if sale.won:
             context = touch(book, campaign_ix, imps, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange_sim.auction import min_to_win
 from exchange_sim.draws import WIRE, key_of, mix
 from exchange_sim.kernel import kernel
 from exchange_sim.pending import drop_first
@@ -35,7 +36,7 @@ def close_auction(
     """Clear opportunity *i* on terms[i]; a won one becomes exposures[at], not yet billed.
 
     It may push a purchase on *pending*. *campaign_ix* -1: no bid in time, for the reason *fate*. Returns (won,
-    price_nanos, clicked, why it lost if it did, price to beat in nanos).
+    price_nanos, clicked, why it lost if it did, what its bidder is told of the price to beat in nanos).
     """
     sale = clear_opportunity(world, opps, i, terms, i, campaign_ix, bid_nanos, via_deal, tallies)
     clicked = False
@@ -48,7 +49,8 @@ def close_auction(
         exposures["clicked"][at] = clicked
         exposures["billed"][at] = 0
     tallies.fates[int(opps["time_s"][i] / 3600.0), fate] += 1
-    return sale.won, sale.price_nanos, clicked, sale.lost, sale.to_beat_nanos
+    told = min_to_win(world.tells, sale.won, sale.lost, sale.to_beat_nanos)
+    return sale.won, sale.price_nanos, clicked, sale.lost, told
 
 
 @kernel

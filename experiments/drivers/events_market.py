@@ -146,7 +146,7 @@ class EventsMarket:
         shown = self._shown
         slot_ix, auction_ix = arrivals.slot_ix[i], arrivals.auction_ix[i]
         self._views.take_up(slot_ix, auction_ix)
-        won, price, clicked, lost, to_beat = self._close(
+        won, price, clicked, lost, told = self._close(
             *(
                 self._world,
                 arrivals.opps,
@@ -165,7 +165,7 @@ class EventsMarket:
         if won:
             self._shown += 1
             self._wake_for_purchases()
-        return Sale(won, price, clicked, shown, LOSS_CODES[lost], to_beat)
+        return Sale(won, price, clicked, shown, LOSS_CODES[lost], int(told))
 
     def offer_paths(self, arrivals: Arrivals, i: int) -> int:
         """Settle on what terms opportunity *i* is offered in several exchanges; 0: only in one, by `offer`."""

@@ -16,6 +16,7 @@ from bidder.core.decide import decide
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import click, release, reserve, win
 from bidder.core.touch import touch
+from exchange_sim.auction import min_to_win
 from exchange_sim.kernel import kernel, outlined
 from exchange_sim.selling.header import clear_paths, path_request_no, set_path_terms
 from exchange_sim.selling.rules import WAY_HEADER, WAY_OPEN
@@ -104,7 +105,7 @@ def close_paths(
     """Clear opportunity *i* on all paths (*count* 0: in the one exchange that offers it) and record it.
 
     Won, it becomes exposures[at], not yet billed. Returns (whether we won it, whether it was clicked); *asks* say on
-    which path, and why not on the others.
+    which path, why not on the others, and as the price to beat what our bidder is told.
     """
     if count > 0:
         clear_paths(world, opps, i, terms, asks, count, tallies.blocks)
@@ -122,6 +123,7 @@ def close_paths(
             price, to_beat = int(asks["price_nanos"][k]), int(asks["to_beat_nanos"][k])
             sale = Sale(won, price, int(asks["way"][k]), to_beat, int(asks["lost"][k]))
             record_bid(world, tallies, campaign_ix, slot_ix, bid, sale)
+            asks["to_beat_nanos"][k] = min_to_win(world.tells, won, sale.lost, to_beat)
             fate = FATE_WON if won else FATE_OUTBID
             if won:
                 record_exposure(opps, i, slot_ix, exposures, at, campaign_ix, bid, sale, asks["worth_nanos"][k])
@@ -174,10 +176,11 @@ def _settle_paths(book: Book, asks: NDArray[np.void], count: int, time_s: float,
         if campaign_ix < 0:
             continue
         person_ix, context, bid = int(asks["person_ix"][k]), int(asks["touch"][k]), int(asks["bid_nanos"][k])
+        day_ix, told = int(asks["day_ix"][k]), int(asks["to_beat_nanos"][k])
         if asks["won"][k] == 0:
-            release(book, campaign_ix, person_ix, bid, asks["day_ix"][k])
+            release(book, campaign_ix, person_ix, bid, day_ix, told)
             continue
-        win(book, campaign_ix, person_ix, context, bid, asks["price_nanos"][k], asks["day_ix"][k], time_s)
+        win(book, campaign_ix, person_ix, context, bid, asks["price_nanos"][k], day_ix, told, time_s)
         if clicked:
             click(book, campaign_ix, person_ix, context, time_s)
 

@@ -366,7 +366,8 @@ def _url(bid: Bid, notice: Billing | Loss | Click) -> str | None:
     """The notice's URL with its macros filled in."""
     if isinstance(notice, Click):
         return None if bid.ext is None else bid.ext.bidlab_click
-    settled = Settled("", bid.impid, bid_nanos=cpm_to_nanos(bid.price))
+    told = None if notice.min_to_win_cpm is None else cpm_to_nanos(notice.min_to_win_cpm)
+    settled = Settled("", bid.impid, bid_nanos=cpm_to_nanos(bid.price), min_to_win_nanos=told)
     if isinstance(notice, Loss):
         return bid.lurl and substitute_url(bid.lurl, settled._replace(loss=int(notice.reason)).values())
     price = cpm_to_nanos(notice.price_cpm)

@@ -221,6 +221,8 @@ class Auction(Part):
     """What the winner pays: its own bid, or the larger of the floor and the best rival bid."""
     tie: Literal["rival", "bidder", "coin"] = "rival"
     """Who wins when our bid equals the best rival bid."""
+    min_to_win: Literal["nobody", "losers", "winners", "everybody"] = "nobody"
+    """Who is told the least bid that would have won, in loss and billing notices; learned win curves use it."""
 
 
 class ConstantDelay(Part):

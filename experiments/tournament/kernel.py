@@ -18,7 +18,7 @@ from bidder.core.entries import enter_all
 from bidder.core.memory import block_entries, free_entries
 from bidder.core.settle import buy, click, lose
 from bidder.core.touch import touch
-from exchange_sim.auction import beats
+from exchange_sim.auction import beats, min_to_win
 from exchange_sim.draws import COIN, bits
 from exchange_sim.kernel import kernel
 from exchange_sim.outcomes import expose
@@ -125,6 +125,19 @@ def take_stock(
 
 
 @kernel
+def told_of(
+    world: World, book: Book, field: Field, k: int, slot_ix: int, rival: int, first: int, second: int, won: bool
+) -> int:
+    """What the seat that sent entry *k* is told of the price it had to beat; 0: nothing."""
+    if world.tells == 0:
+        return 0
+    entries, other_ix = field.entries, second if k == first else first
+    other = int(entries["bid_nanos"][other_ix]) if other_ix >= 0 else 0
+    to_beat = max(rival, other, floor_of(world, book, entries["campaign_ix"][k], slot_ix))
+    return min_to_win(world.tells, won, LOST_TO_HIGHER, to_beat)
+
+
+@kernel
 def _run_auction(
     world: World,
     book: Book,
@@ -159,7 +172,8 @@ def _run_auction(
             if k != winner:
                 tallies.results[campaign_ix, RESULT_OUTBID] += 1
                 lose(book, campaign_ix)
-                hear_auction(book.campaigns, campaign_ix, entries["bid_nanos"][k], 0, False)
+                told = told_of(world, book, field, k, slot_ix, rival, first, second, False)
+                hear_auction(book.campaigns, campaign_ix, entries["bid_nanos"][k], 0, False, told)
     tallies.fates[int(time_s / 3600.0), fate] += 1
     if winner >= 0:
         campaign_ix, bid = entries["campaign_ix"][winner], entries["bid_nanos"][winner]
@@ -167,17 +181,20 @@ def _run_auction(
         if world.auction_kind == SECOND_PRICE:
             other = entries["bid_nanos"][second] if second >= 0 else 0
             price = max(rival, other, floor_of(world, book, campaign_ix, slot_ix))
-        _show(world, book, desk, i, campaign_ix, bid, price, entries["worth_nanos"][winner])
+        told = told_of(world, book, field, winner, slot_ix, rival, first, second, True)
+        _show(world, book, desk, i, campaign_ix, bid, price, told, entries["worth_nanos"][winner])
         tallies.results[campaign_ix, RESULT_WON] += 1
 
 
 @kernel
-def _show(world: World, book: Book, desk: Desk, i: int, campaign_ix: int, bid: int, price: int, worth: int) -> None:
+def _show(
+    world: World, book: Book, desk: Desk, i: int, campaign_ix: int, bid: int, price: int, told: int, worth: int
+) -> None:
     """Book and record a bought impression, and let it do what ads do."""
     opps, person_ix = desk.opportunities, desk.impression["person_ix"][0]
     context = touch(book, campaign_ix, desk.impression, 0)
     buy(book, campaign_ix, person_ix, context, price, opps["time_s"][i])
-    hear_auction(book.campaigns, campaign_ix, bid, price, True)
+    hear_auction(book.campaigns, campaign_ix, bid, price, True, told)
     at = desk.filled[FILLED_EXPOSURES]
     desk.filled[FILLED_EXPOSURES] += 1
     way = WAY_DEAL if book.campaigns["via_deal"][campaign_ix] == 1 else WAY_OPEN

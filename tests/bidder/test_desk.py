@@ -151,6 +151,25 @@ def test_a_loss_gives_back_money_and_cap() -> None:
     assert only_bid(now(d.bid(request()))).id != bid.id
 
 
+LEARNING = BidPlan("shaded_lognormal", math.log(CPM), 0.5, learned=True)
+
+
+def test_prices_told_reach_the_learned_curve() -> None:
+    """A loss that needed 3 CPM, a win that needed 0.7: two prices seen; what is no price counts as not told."""
+    d = desk(plan(bid=LEARNING, goal_value_nanos=4.0 * CPM))
+    rows = d.book.campaigns
+    before = (rows["curve_seen"][0], rows["curve_heard"][0])
+    lost, won = (only_bid(now(d.bid(request()))) for _ in range(2))
+    assert now(d.notice(Loss(lost.id, min_to_win_cpm=3.0))) is Heard.BOOKED
+    assert now(d.notice(Billing(won.id, won.price, 0.7))) is Heard.BOOKED
+    assert (rows["curve_seen"][0], rows["curve_heard"][0]) == (before[0] + 2.0, before[1] + 2.0)
+    assert rows["curve_sum"][0] == pytest.approx(math.log(3.0) + math.log(0.7))
+    for told in (None, math.nan, -1.0, 0.0, 1e300, 0.01):
+        bid = only_bid(now(d.bid(request())))
+        assert now(d.notice(Loss(bid.id, min_to_win_cpm=told))) is Heard.BOOKED
+    assert (rows["curve_seen"][0], rows["curve_heard"][0]) == (before[0] + 2.0, before[1] + 8.0)
+
+
 def test_an_expired_bid_is_booked_late_only_while_there_is_money() -> None:
     """Five bids of 2 CPM fill a budget of 10; after they expire five more are made, and only five can be paid."""
     clock = Clock()

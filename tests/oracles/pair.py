@@ -103,10 +103,10 @@ class Pair:
         price = int(flight.bid_nanos * price_share)
         self.book = ensure_room(self.book)
         if won:
-            settle.win(self.book, c, flight.person_ix, slot_ix, flight.bid_nanos, price, day_ix, self.now_s)
+            settle.win(self.book, c, flight.person_ix, slot_ix, flight.bid_nanos, price, day_ix, 0, self.now_s)
             self.oracle.win(c, flight, slot_ix, price, self.now_s)
         else:
-            settle.release(self.book, c, flight.person_ix, flight.bid_nanos, day_ix)
+            settle.release(self.book, c, flight.person_ix, flight.bid_nanos, day_ix, 0)
             self.oracle.release(c, flight)
 
     def late_win(self, c: int, person_ix: int, slot_ix: int, price: int) -> None:

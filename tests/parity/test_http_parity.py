@@ -112,12 +112,15 @@ class Lockstep:
     def url(self, notice: Any) -> str:
         """The URL of a bid's notice, its macro filled in."""
         bid = self.links[notice.bid_id]
+        if isinstance(notice, Click):
+            return str(bid.ext.bidlab_click)
+        assert isinstance(notice, Billing | Loss)
+        told = "" if notice.min_to_win_cpm is None else repr(notice.min_to_win_cpm)
         if isinstance(notice, Billing):
-            return str(bid.burl).replace("${AUCTION_PRICE}", repr(notice.price_cpm))
-        if isinstance(notice, Loss):
-            return str(bid.lurl).replace("${AUCTION_LOSS}", str(int(notice.reason)))
-        assert isinstance(notice, Click)
-        return str(bid.ext.bidlab_click)
+            url = str(bid.burl).replace("${AUCTION_PRICE}", repr(notice.price_cpm))
+        else:
+            url = str(bid.lurl).replace("${AUCTION_LOSS}", str(int(notice.reason)))
+        return url.replace("${AUCTION_MIN_TO_WIN}", told)
 
 
 def decision(response: BidResponse) -> Any:
@@ -156,10 +159,27 @@ async def over_http(setting: Setting, calls: list[Call]) -> tuple[Desk, Counter[
     return desk, caller.statuses
 
 
+TOLD = (
+    "campaigns.tyres-wide.bid={kind: shaded, curve: {kind: lognormal, median: 1.5, sigma: 0.5, learned: true}}",
+    "auction.min_to_win=everybody",
+)
+"""A campaign learns the price to beat, which notices tell."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["parity-first-price", "parity-second-price", "parity-learned", "parity-paced"])
-def test_events_with_latency_equals_the_http_bidder(case: str) -> None:
-    setting = setting_of(CASES / f"{case}.yaml", *WIRE, "traffic.hours=flat", days=0.12)
+@pytest.mark.parametrize(
+    ("case", "changes"),
+    [
+        ("parity-first-price", ()),
+        ("parity-first-price", TOLD),
+        ("parity-second-price", ()),
+        ("parity-learned", ()),
+        ("parity-paced", ()),
+    ],
+    ids=["first-price", "told", "second-price", "learned", "paced"],
+)
+def test_events_with_latency_equals_the_http_bidder(case: str, changes: tuple[str, ...]) -> None:
+    setting = setting_of(CASES / f"{case}.yaml", *WIRE, *changes, "traffic.hours=flat", days=0.12)
     run = EventsRun(fresh_truth(setting))
     calls = noted(run)
     run.env.run()

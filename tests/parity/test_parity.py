@@ -11,12 +11,13 @@ from bidder.core.book import Book
 from bidder.core.budgets import committed_day_nanos
 from bidder.core.clock import day_ix
 from bidder.core.codes import BAD_BID
+from bidder.core.curves import CURVE_BELIEVED
 from exchange_sim.selling.rules import LOST_ADVERTISER, LOST_CATEGORY, LOST_ELSEWHERE, LOST_STOPPED
 from exchange_sim.verification.rules import BOTS_SHOWN, OPEN_PAID
 from experiments.accounting.sales import is_path
 from experiments.drivers.batch import run_batch
 from experiments.drivers.events import run_events
-from experiments.ledger import FATE_OUTBID, FATE_WON, SLOT_CLASHES, Ledger
+from experiments.ledger import FATE_OUTBID, FATE_WON, RESULT_OUTBID, RESULT_WON, SLOT_CLASHES, Ledger
 from experiments.scenario.loader import load
 from experiments.setting import Setting, fresh_truth, make_ready
 
@@ -91,6 +92,40 @@ def test_events_equals_batch_for_an_hour() -> None:
     batch, batch_book = run_batch(setting)
     events, events_book = run_events(fresh_truth(setting))
     assert len(batch.exposures) > 100
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+
+
+CURVE = "{kind: lognormal, median: 1.5, sigma: 0.5, learned: true}"
+LEARNED_CURVES = [f"campaigns.{name}.bid={{kind: shaded, curve: {CURVE}}}" for name in ("tyres-wide", "pans-deal")]
+"""Campaigns of the first-price case that learn the price to beat, one of them inside a deal."""
+
+
+@pytest.mark.parametrize("told", ["nobody", "losers", "winners", "everybody"])
+def test_events_equals_batch_where_the_minimum_to_win_is_told(told: str) -> None:
+    """Told as a price in CPM in one driver and as a number in the other, to whom the scenario says."""
+    plan = load(CASES / "parity-first-price.yaml", [*LEARNED_CURVES, f"auction.min_to_win={told}", "days=0.25"])
+    setting = make_ready(plan)
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    results = batch.tallies.results[0]
+    assert min(results[RESULT_WON], results[RESULT_OUTBID]) > 50
+    assert_equal_ledgers(batch, events)
+    assert_equal_books(batch_book, events_book, setting.end_s)
+    who = {"nobody": [], "losers": [RESULT_OUTBID], "winners": [RESULT_WON], "everybody": [RESULT_OUTBID, RESULT_WON]}
+    assert batch_book.campaigns["curve_seen"][0] == CURVE_BELIEVED + results[who[told]].sum()
+    assert batch_book.campaigns["curve_heard"][0] == CURVE_BELIEVED + results[who["everybody"]].sum()
+
+
+@pytest.mark.parametrize("duplicates", ["answer", "skip"])
+def test_events_equals_batch_by_header_bidding_where_the_minimum_to_win_is_told(duplicates: str) -> None:
+    names = list(load(CASES / "parity-header.yaml").campaigns)
+    curves = [f"campaigns.{name}.bid={{kind: shaded, curve: {CURVE}}}" for name in names[:2]]
+    plan = load(CASES / "parity-header.yaml", [*curves, f"duplicates={duplicates}", "auction.min_to_win=everybody"])
+    setting = make_ready(plan.model_copy(update={"days": 0.1}))
+    batch, batch_book = run_batch(setting)
+    events, events_book = run_events(fresh_truth(setting))
+    assert (batch_book.campaigns["curve_heard"][:2] > CURVE_BELIEVED + 4.0).all()
     assert_equal_ledgers(batch, events)
     assert_equal_books(batch_book, events_book, setting.end_s)
 

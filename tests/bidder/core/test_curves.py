@@ -32,7 +32,7 @@ def play(book: Book, auctions: int, second_price: bool, seed: int, median: float
     for i in range(auctions):
         bid = int(shade_lognormal(worths[i], campaigns["bid_a"][0], campaigns["bid_b"][0]))
         won = bid > rivals[i]
-        hear_auction(campaigns, 0, bid, int(rivals[i]) if won and second_price else bid, won)
+        hear_auction(campaigns, 0, bid, int(rivals[i]) if won and second_price else bid, won, 0)
         if i % 200 == 199:
             learn_curve(campaigns, 0)
 
@@ -65,8 +65,8 @@ def test_nothing_heard_moves_nothing_and_one_sided_news_stays_finite() -> None:
     assert not learn_curve(book.campaigns, 0)
     for won in (True, False):
         for _ in range(50):
-            hear_auction(book.campaigns, 0, 10**6, 10**6, won)
-            hear_auction(book.campaigns, 0, 0, 0, won)
+            hear_auction(book.campaigns, 0, 10**6, 10**6, won, 0)
+            hear_auction(book.campaigns, 0, 0, 0, won, 0)
             assert learn_curve(book.campaigns, 0)
         values = np.array([book.campaigns[name][0] for name in ("bid_a", "bid_b", "curve_slopes", "curve_offsets")])
         assert np.isfinite(values).all()
@@ -75,6 +75,6 @@ def test_nothing_heard_moves_nothing_and_one_sided_news_stays_finite() -> None:
 
 def test_a_curve_that_is_not_learned_stands_still() -> None:
     book = book_of(1.0, 1.0, learned=False)
-    hear_auction(book.campaigns, 0, 10**6, 10**6, True)
+    hear_auction(book.campaigns, 0, 10**6, 10**6, True, 0)
     assert not book.campaigns["curve_heard"][0]
     assert book_of(1.0, 1.0).campaigns["curve_heard"][0] == CURVE_BELIEVED

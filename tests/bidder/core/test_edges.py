@@ -56,7 +56,7 @@ def test_bids_in_flight_count_until_they_are_lost() -> None:
     book = _book(caps=(CapPlan(1, HOUR_S, True),))
     day_ix = settle.reserve(book, 0, 0, 0, 10, 0.0)
     assert capped(book, 0, 0, 5 * HOUR_S)
-    settle.release(book, 0, 0, 10, day_ix)
+    settle.release(book, 0, 0, 10, day_ix, 0)
     assert not capped(book, 0, 0, 5 * HOUR_S)
 
 
@@ -86,7 +86,7 @@ def test_last_touch_is_the_latest_whatever_the_order_in_memory() -> None:
     day_ix = settle.reserve(book, 0, 0, 0, 10, 0.0)
     settle.buy(book, 1, 0, 0, 1, 1.0)
     settle.buy(book, 2, 0, 1, 1, 2.0)
-    settle.release(book, 0, 0, 10, day_ix)
+    settle.release(book, 0, 0, 10, day_ix, 0)
     assert book.memory["campaign_ix"][book.persons["start"][0]] == 2
     assert settle.convert(book, 0, 0, 5, 3.0) == 2, "both exposures are young enough"
     assert settle.convert(book, 0, 0, 5, 2.0 + HOUR_S) == 2

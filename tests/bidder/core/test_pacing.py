@@ -199,7 +199,7 @@ def test_pid_sum(p: float, i: float, d: float, error: float, integral: float, be
 def test_losing_at_once_is_reserving_and_releasing() -> None:
     books = [book_of(100, PacePlan("adaptive", 0.5, 9.0, 1e-6, 100.0)) for _ in range(2)]
     day = settle.reserve(books[0], 0, -1, 0, 500, 1.0)
-    settle.release(books[0], 0, -1, 500, day)
+    settle.release(books[0], 0, -1, 500, day, 0)
     settle.lose(books[1], 0)
     assert books[0].campaigns["mu"][0] == books[1].campaigns["mu"][0] < 0.5
     assert books[0].campaigns["entered"][0] == books[1].campaigns["entered"][0] == 1

@@ -97,7 +97,7 @@ def test_a_bid_is_charged_to_the_day_it_was_made_in() -> None:
     book = _book(1000, 10, start_of_day_s=86_390)
     day_ix = settle.reserve(book, 0, -1, 0, 10, 5.0)
     assert settle.reserve(book, 0, -1, 0, 4, 20.0) == day_ix + 1
-    settle.win(book, 0, -1, 0, 10, 9, day_ix, 21.0)
+    settle.win(book, 0, -1, 0, 10, 9, day_ix, 0, 21.0)
     assert book.campaigns["spent_nanos"][0] == 9
     assert book.campaigns["spent_day_nanos"][0] == 0
     assert book.campaigns["reserved_day_nanos"][0] == 4
@@ -117,6 +117,6 @@ def test_a_late_win_is_refused_to_the_nano() -> None:
 def test_reserve_and_win_amount_to_a_purchase() -> None:
     one, two = _book(100, 100), _book(100, 100)
     day_ix = settle.reserve(one, 0, 0, 0, 50, 7.0)
-    settle.win(one, 0, 0, 0, 50, 30, day_ix, 7.0)
+    settle.win(one, 0, 0, 0, 50, 30, day_ix, 0, 7.0)
     settle.buy(two, 0, 0, 0, 30, 7.0)
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bidder.codec import nbr_of
 from bidder.core.codes import CAPPED
 from bidder.desk import Desk
 from bidder.errors import ServeError
-from bidder.plan import CampaignPlan, CapPlan, PacePlan, TargetPlan
+from bidder.plan import BidPlan, CampaignPlan, CapPlan, PacePlan, TargetPlan
 from bidder.server.app import Service
 from bidder.server.campaigns import Campaigns
 from bidder.server.durable import Durable
@@ -102,6 +103,24 @@ def served(folder: Path, story: Story, *plans: CampaignPlan, **options: Any) -> 
 def priced(url: str, price: str = "1.5") -> str:
     """A notice URL as the exchange calls it."""
     return url.replace("${AUCTION_PRICE}", price).replace("${AUCTION_LOSS}", "102")
+
+
+def test_prices_told_reach_the_curve_through_the_accounts(tmp_path: Path) -> None:
+    """Of a win and a loss; the same told twice counts once."""
+    learning = plan(bid=BidPlan("shaded_lognormal", math.log(CPM), 0.5, learned=True), goal_value_nanos=4.0 * CPM)
+
+    async def story(client: Client) -> None:
+        rows = client.desk.book.campaigns
+        before = rows["curve_seen"][0]
+        lost, won = await client.bid(), await client.bid()
+        urls = [priced(bid[kind], repr(bid["price"])) for bid, kind in ((lost, "lurl"), (won, "burl"))]
+        for url, told in zip(urls, ("3.5", "0.6"), strict=True):
+            for _ in range(2):
+                assert await client.get(url.replace("${AUCTION_MIN_TO_WIN}", told)) == 204
+        assert rows["curve_seen"][0] == before + 2.0
+        assert rows["curve_sum"][0] == pytest.approx(math.log(3.5) + math.log(0.6))
+
+    served(tmp_path, story, learning)
 
 
 def test_a_restart_finds_the_book_as_it_was(tmp_path: Path) -> None:

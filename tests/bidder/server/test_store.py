@@ -56,6 +56,21 @@ def store(tmp_path: Path, clock: Time) -> Store:
     return made
 
 
+def test_the_minimum_to_win_is_kept_and_older_files_get_room_for_it(tmp_path: Path, store: Store, clock: Time) -> None:
+    with store.session(1) as session:
+        session.hear(Entry(Sort.LOSS, "1-0", 1, 1, 0, 0, 0, 0, 0.0, to_beat_nanos=77))
+    assert [entry.to_beat_nanos for _, entry in store.notices()] == [77]
+    with store.session() as session:
+        session.execute("ALTER TABLE notices DROP COLUMN to_beat")  # as earlier versions wrote it
+    for _ in range(2):
+        store.add_columns()
+    assert [entry.to_beat_nanos for _, entry in store.notices()] == [0]
+    with store.session(1) as session:
+        session.hear(Entry(Sort.LOSS, "1-1", 1, 1, 0, 0, 0, 0, 0.0, to_beat_nanos=78))
+    again = open_store(tmp_path, clock)
+    assert [entry.to_beat_nanos for _, entry in again.notices()] == [0, 78]
+
+
 def test_leases_never_exceed_the_budget(store: Store) -> None:
     with store.session(1) as session:
         assert session.grant(1, 70) == 70

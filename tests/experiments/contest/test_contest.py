@@ -12,6 +12,7 @@ import pytest
 from bidder.core.codes import BIDS
 from experiments.contest.__main__ import main
 from experiments.contest.contestants import BASELINE, CONTESTANTS, MARKETS, plays
+from experiments.contest.feedback import AFTER, FIXED, GUESSES, LEARNERS, feedback_markdown, surplus_of
 from experiments.contest.table import markdown, scores
 from experiments.scenario.loader import load
 
@@ -48,11 +49,18 @@ def test_two_seeds_from_play_to_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     table = capsys.readouterr().out
     results, curves = pq.read_table(tmp_path / "contest.parquet"), pq.read_table(tmp_path / "contest-spend.parquet")
     entered = [(market, name) for market in MARKETS for name in CONTESTANTS if plays(name, market)]
-    assert results.num_rows == 2 * len(entered) == 102
+    assert results.num_rows == 2 * len(entered) == 108
     assert set(zip(results["market"].to_pylist(), results["contestant"].to_pylist(), strict=True)) == set(entered)
     assert all(0 < row["spend"] <= row["budget"] for row in results.to_pylist())
-    assert curves.num_rows == 102 * 48
-    assert table == markdown(results)
+    assert curves.num_rows == 108 * 48
+    heard = pq.read_table(tmp_path / "feedback.parquet")
+    assert table == markdown(results) + "\n" + feedback_markdown(heard)
+    scores_of = surplus_of(heard)
+    assert heard.num_rows == 2 * len(AFTER) * len(GUESSES) * (1 + len(LEARNERS)) == 2 * len(AFTER) * len(scores_of)
+    for guess in GUESSES:
+        fixed, silent, told = (scores_of[guess, f].mean for f in (FIXED, *list(LEARNERS)[:: len(LEARNERS) - 1]))
+        assert fixed[-1] < 0.7 < 0.97 < silent[-1] < told[-1] < 1.01
+        assert silent[1] < told[1]
     by = scores(results)
     assert all(by[market, "truthful, adaptive"].difference > 0 for market in MARKETS)
 
@@ -62,7 +70,7 @@ def test_the_page_keeps_its_words_and_gets_the_table(tmp_path: Path) -> None:
 
     page = tmp_path / "strategies.md"
     page.write_text("before\n<!-- contest, made by x -->\nold\n<!-- end of contest -->\nafter\n")
-    _put(page, "| new |\n")
+    _put(page, "contest", "| new |\n")
     assert page.read_text() == "before\n<!-- contest, made by x -->\n| new |\n<!-- end of contest -->\nafter\n"
 
 

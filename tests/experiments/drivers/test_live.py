@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from experiments.accounting.tables import account
-from experiments.drivers.live import LiveRun, run_live
+from experiments.drivers.live import LiveRun, _url, run_live
 from experiments.errors import RunError
 from experiments.ledger import FATE_TIMED_OUT, FATE_WON
 from experiments.results.conservation import identities
 from experiments.results.tables import build_tables
 from experiments.setting import Setting, fresh_truth
+from openrtb.messages import Bid
+from openrtb.notices import Billing, Loss
 from tests.experiments.load.test_load import bids_for, foreign
 from tests.experiments.served import bidder_served, small_setting
 
@@ -117,3 +119,12 @@ def test_an_address_that_is_no_bidder_s(setting: Setting) -> None:
             return str(caught.value)
 
     assert "HTTP 404" in asyncio.run(main())
+
+
+def test_notices_carry_the_minimum_to_win() -> None:
+    asked = "&m=${AUCTION_MIN_TO_WIN}"
+    links = {"burl": f"http://h/b?p=${{AUCTION_PRICE}}{asked}", "lurl": f"http://h/l?l=${{AUCTION_LOSS}}{asked}"}
+    bid = Bid("b", "1", 2.0, **links)
+    assert _url(bid, Billing("b", 1.5, 0.75)) == "http://h/b?p=1.5&m=0.75"
+    assert _url(bid, Loss("b", 102, 2.25)) == "http://h/l?l=102&m=2.25"
+    assert _url(bid, Loss("b", 102)) == "http://h/l?l=102&m="

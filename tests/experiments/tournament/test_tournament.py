@@ -13,7 +13,9 @@ import pytest
 from bidder.build import build_book
 from bidder.core.book import IMPRESSION
 from bidder.core.codes import NO_CONSENT, REASONS
+from bidder.core.curves import CURVE_BELIEVED
 from bidder.core.decide import decide
+from bidder.core.entries import ENTRY
 from bidder.core.settle import buy, click, lose, tick
 from bidder.core.touch import touch
 from bidder.room import ensure_room
@@ -26,9 +28,11 @@ from exchange_sim.traffic import draw_opportunities, draw_signals
 from exchange_sim.world import OPPORTUNITY, SECOND_PRICE
 from experiments.cli.tournament import tournament
 from experiments.drivers.batch_kernel import see
+from experiments.ledger import RESULT_OUTBID, RESULT_WON
 from experiments.scenario.models import Scenario
 from experiments.setting import Setting, fresh_truth, make_ready
 from experiments.tournament.hindsight import MULTIPLIERS, lowest_winning, multipliers
+from experiments.tournament.kernel import Field, told_of
 from experiments.tournament.run import run_tournament, seat_names
 from experiments.tournament.standings import MEANINGS, agents_table
 from tests.oracles.worlds import scenario_of
@@ -214,3 +218,22 @@ def test_the_command_writes_a_whole_folder(tmp_path: Path, capsys: pytest.Captur
     page = (folder / "tournament.html").read_text()
     assert page.count("<tr>") == 49
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+def test_seats_are_told_what_would_have_won() -> None:
+    """The best of everybody else's bids, the rivals' or the floor; every bid sent is heard of as a price."""
+    curve = {"kind": "lognormal", "median": 0.6, "sigma": 0.5, "learned": True}
+    plan = field("first_price").model_dump()
+    plan["campaigns"]["truthful"] |= {"bid": {"kind": "shaded", "curve": curve}}
+    plan["auction"]["min_to_win"] = "everybody"
+    setting = make_ready(Scenario.model_validate(plan))
+    result = run_tournament(setting)
+    sent = result.ledger.tallies.results[0, [RESULT_WON, RESULT_OUTBID]].sum()
+    assert sent > 50
+    assert result.book.campaigns["curve_seen"][0] == CURVE_BELIEVED + sent
+    entries = np.zeros(3, ENTRY)
+    entries["campaign_ix"], entries["bid_nanos"] = [0, 3, 4], [900_000, 1_200_000, 700_000]
+    told = Field(np.arange(8), entries, np.full(8, -1))
+    for rival, expected in ((0, (1_200_000, 900_000, 1_200_000)), (1_000_000, (1_200_000, 1_000_000, 1_200_000))):
+        got = [told_of(setting.world, result.book, told, k, 0, rival, 1, 0, k == 1) for k in range(3)]
+        assert tuple(got) == expected
