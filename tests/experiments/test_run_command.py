@@ -158,7 +158,8 @@ def test_ctrl_c_while_kernels_are_compiled_is_not_lost(tmp_path: Path) -> None:
     warm = bidlab(tmp_path, "run", "learning", *SMALL, "--out", tmp_path / "warm", "--no-report")
     assert warm.code == 0
     kernels = tmp_path / "kernels"
-    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], kernels)
+    # Not what other processes are about to put in place: it may be gone by the time it is copied.
+    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], kernels, ignore=shutil.ignore_patterns("*.tmp.*"))
     for file in kernels.rglob("batch_kernel.*"):
         file.unlink()
     started = subprocess.Popen(
