@@ -61,5 +61,6 @@ def compiling() -> Iterator[Callable[[], float]]:
 
 def _forget_old(home: Path, current: Path) -> None:
     for other in home.glob("kernels-*"):
-        if other != current and time.time() - other.stat().st_mtime > KEEP_S:
-            shutil.rmtree(other, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process may be removing it too
+            if other != current and time.time() - other.stat().st_mtime > KEEP_S:
+                shutil.rmtree(other, ignore_errors=True)

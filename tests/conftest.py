@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,10 @@ settings.register_profile(
 )
 settings.load_profile("interpreted" if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0") else "compiled")
 
+
+# A shell's background job ignores Ctrl-C, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FIRST = ("parity/test_parity", "dmp/", "experiments/replay/", "experiments/report/", "experiments/scenario/")
 LAST = ("test_docs", "test_imports", "test_layout", "exchange_sim/server/", "openrtb/")

@@ -97,14 +97,14 @@ pbjs.que.push(() => {
     // Our player reads the VAST itself, so nobody needs to keep it for us.
     cache: {allowVastXmlOnly: true},
     s2sConfig: [{
-      accountId: 'morning-paper', bidders: ['bidlab'], adapter: 'prebidServer', enabled: true, timeout: 1500,
+      accountId: 'morning-paper', bidders: ['bidlab'], adapter: 'prebidServer', enabled: true, timeout: SETTINGS.tmax_ms,
       endpoint: {p1Consent: SETTINGS.exchange, noP1Consent: SETTINGS.exchange},
       endpointCompression: SETTINGS.gzip === true,
     }],
   });
   pbjs.addAdUnits(UNITS);
   pbjs.requestBids({
-    timeout: 3000,
+    timeout: 2 * SETTINGS.tmax_ms,
     bidsBackHandler() {
       for (const {code} of UNITS) {
         const [bid] = pbjs.getHighestCpmBids(code);

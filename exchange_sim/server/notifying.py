@@ -18,6 +18,7 @@ class Notifier:
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self.heard: Counter[tuple[str, int]] = Counter()
+        self.wait_s = WAIT_S
         self._http = http
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -46,7 +47,7 @@ class Notifier:
 
     async def _send(self, kind: str, url: str) -> None:
         try:
-            timeout = aiohttp.ClientTimeout(total=WAIT_S)
+            timeout = aiohttp.ClientTimeout(total=self.wait_s)
             async with self._http.get(URL(url, encoded=True), timeout=timeout) as answer:
                 self.heard[kind, answer.status] += 1
         except (aiohttp.ClientError, OSError, ValueError):

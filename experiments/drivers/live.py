@@ -59,6 +59,8 @@ CONNECTIONS = 64
 SPIN_S = 0.0015
 """Closer than this to the next event the event loop is not put to sleep."""
 PROGRESS_S = 0.5
+NOTICE_S = 5.0
+"""A notice may take this long to be acknowledged, or five times `tmax` if that is longer."""
 CONVERSION_LIVES_S = 600.0
 """How long the bidder may take a purchase in."""
 
@@ -79,9 +81,9 @@ def run_live(
         raise RunError(f"--bidder {url}: nobody can be reached there ({reason}); start the bidder first") from None
     for problem, count in run.port.problems.most_common():
         print(f"{count:,} answers: {problem}", file=sys.stderr)
-    if run.market.auctions and not run.port.answered:
+    if run.port.problems and not run.port.answered:
         told = ", ".join(problem for problem, _ in run.port.problems.most_common(3))
-        raise RunError(f"--bidder {url}: no request was answered ({told or 'time-outs'}); is it a bidder's address?")
+        raise RunError(f"--bidder {url}: no request was answered ({told}); is it a bidder's address?")
     return run.end()
 
 
@@ -128,6 +130,7 @@ class LivePort:
         self._insight, self._at_once, self._currency = insight, at_once, setting.scenario.currency
         self._campaigns = {plan.campaign_id for plan in setting.plans}
         give_up_s = max(1.0, 5.0 * setting.scenario.wire.tmax_ms / 1000.0)
+        self._notice_give_up_s = max(NOTICE_S, give_up_s)
         asks = f"{url}{'&' if '?' in url else '?'}nbr=1"  # bidders who know it say why they do not bid
         self._pool, self._poster = Pool(url, CONNECTIONS, give_up_s), Poster(asks)
         self._notices: dict[str, Pool] = {}
@@ -198,7 +201,7 @@ class LivePort:
         about = (then, isinstance(notice, Conversion))
         job = Job(get_of(url), asyncio.get_running_loop().time(), self._notice_done, about)
         if origin not in self._notices:
-            pool = self._notices[origin] = Pool(origin, 8, 5.0)
+            pool = self._notices[origin] = Pool(origin, 8, self._notice_give_up_s)
             task = asyncio.get_running_loop().create_task(self._connect(pool, origin))
             self._open.add(task)
             task.add_done_callback(self._open.discard)
@@ -268,7 +271,6 @@ class LiveRun:
             deals=deal_cards(setting),
         )
         self._exchange = Exchange(self.env, wire, requests, self.port, self.market)
-        self._over_s = setting.end_s + wire.tmax_ms / 1000.0
         self._start_s = 0.0
         self._came: asyncio.Event
         _compile(setting)
@@ -300,7 +302,8 @@ class LiveRun:
             if self._progress is not None and now_s - reported_s >= PROGRESS_S:
                 reported_s = now_s
                 self._progress(min(now_s, self._setting.end_s), self.market.auctions, self.market.spent_nanos)
-            if now_s > self._over_s and not self.port.waiting:
+            # Every request has been answered or given up by now, and whoever won or lost has been told.
+            if now_s > self._setting.end_s and not self.port.waiting:
                 return
             wait_s = min(env.peek() - self._now_s(), 0.1) - SPIN_S
             if wait_s <= 0.0:

@@ -16,6 +16,8 @@ from experiments.errors import RunError
 FOLDER = Path(__file__).parents[2] / "docs" / "publisher-page"
 MODULES = ("prebidServerBidAdapter", "nativeRendering")
 INSTALL = "npm ci --ignore-scripts --prefix docs/publisher-page"
+TMAX_MS = 1500
+"""How long the page waits for the exchange."""
 _FILES = ("index.html", "page.js", "clip.webm")
 
 
@@ -42,10 +44,10 @@ def prebid_js(folder: Path = FOLDER) -> str:
 class PublisherPage:
     """The page's files, and settings made for it. `reported` is what the page said happened, once it did."""
 
-    def __init__(self, exchange_url: str, *, gzip: bool = False, folder: Path = FOLDER) -> None:
+    def __init__(self, exchange_url: str, *, gzip: bool = False, tmax_ms: int = TMAX_MS, folder: Path = FOLDER) -> None:
         self.reported: list[dict[str, object]] = []
         self._folder, self._prebid = folder, prebid_js(folder)
-        settings = {"exchange": exchange_url, "gzip": gzip, "report": "/report"}
+        settings = {"exchange": exchange_url, "gzip": gzip, "tmax_ms": tmax_ms, "report": "/report"}
         self._settings = f"const SETTINGS = {json.dumps(settings)};\n"
 
     def app(self) -> web.Application:

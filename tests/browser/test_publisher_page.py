@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -25,9 +26,13 @@ from aiohttp import web
 from experiments.errors import RunError
 from experiments.exchange.page import FOLDER, PublisherPage, prebid_js
 from tests.experiments.report.test_report_in_browser import BROWSERS, QUIET
+from tests.patience import HANG_S
 
 pytestmark = pytest.mark.slow
 BIDLAB = [sys.executable, "-m", "experiments.cli"]
+TMAX_MS = 60_000
+PATIENT = ("--port", "0", "--shed-ms", "0", "--set", "wire.reservation_s=3000")
+"""A loaded machine's event loop is late, and a browser on it takes its time to show what was won."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ async def process(*command: str, says: str) -> AsyncIterator[tuple[Process, str]
     started = await asyncio.create_subprocess_exec(*BIDLAB, *command, stdout=PIPE)
     try:
         assert started.stdout is not None
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(HANG_S):
             line = (await started.stdout.readline()).decode()
         assert says in line, line
         yield started, line.split()[-1]
@@ -91,7 +96,7 @@ async def opened(browser: str, page: PublisherPage, address: str, profile: Path)
     assert chromium.stderr is not None
     console = asyncio.create_task(chromium.stderr.read())
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(HANG_S):
             while not page.reported:
                 await asyncio.sleep(0.05)
     except TimeoutError:
@@ -109,22 +114,25 @@ async def story(browser: str, folder: Path) -> None:
     """Two page views, the second with packed requests, and what everybody says at the end."""
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        port = await _free_port()
+        # Kept from here on: the bidder must know the address of the film before the page is there.
+        kept = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = kept.getsockname()[1]
         media = f"campaigns.pans.creatives.film.media=http://127.0.0.1:{port}/clip.webm"
         bidder, bid_url = await stack.enter_async_context(
-            process("bidder", "serve", str(FOLDER / "scenario.yaml"), "--port", "0", "--set", media, says="bids at")
+            process("bidder", "serve", str(FOLDER / "scenario.yaml"), "--set", media, *PATIENT, says="bids at")
         )
         config = folder / "exchange.yaml"
-        config.write_text((FOLDER / "exchange.yaml").read_text().replace("http://127.0.0.1:8080/openrtb2/bid", bid_url))
+        text = (FOLDER / "exchange.yaml").read_text().replace("http://127.0.0.1:8080/openrtb2/bid", bid_url)
+        config.write_text(text.replace("tmax_ms: 1500", f"tmax_ms: {TMAX_MS}"))
         exchange, auction_url = await stack.enter_async_context(
             process("exchange", "serve", str(config), "--port", "0", says="bid at")
         )
         base = auction_url.removesuffix("/openrtb2/auction")
         for view, gzip in enumerate((False, True), start=1):
-            page = PublisherPage(auction_url, gzip=gzip)
+            page = PublisherPage(auction_url, gzip=gzip, tmax_ms=TMAX_MS)
             runner = web.AppRunner(page.app())
             await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            await web.SockSite(runner, kept.dup()).start()
             # another origin than the exchange's, so that CORS is needed
             shown = await opened(browser, page, f"http://localhost:{port}/", folder / f"profile-{view}")
             await runner.cleanup()
@@ -158,18 +166,9 @@ def check_shown(shown: dict[str, Any]) -> None:
     assert (video["width"], video["height"]) == (320, 180)
 
 
-async def _free_port() -> int:
-    """A port nobody uses now."""
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = int(server.sockets[0].getsockname()[1])
-    server.close()
-    await server.wait_closed()
-    return port
-
-
 async def _billed(http: aiohttp.ClientSession, base: str, count: int) -> dict[str, Any]:
     """The exchange's counts once so many billing notices have been heard."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         while True:
             async with http.get(f"{base}/stats") as answer:
                 stats = dict(json.loads(await answer.read()))

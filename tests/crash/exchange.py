@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from tests.patience import HANG_S, until
+
 CPM = 1_000_000
 SETTLED = (204, 409, 410)
 """Answers after which a notice is not sent again."""
@@ -29,7 +31,8 @@ class Due:
     path: str = field(compare=False)
     bid_id: str = field(compare=False)
     price_nanos: int = field(compare=False)
-    made_s: float = field(compare=False)
+    asked_s: float = field(compare=False)
+    """When the request left: the bid was made later."""
     billing: bool = field(compare=False)
 
 
@@ -39,7 +42,7 @@ class Books:
 
     acknowledged: dict[str, int] = field(default_factory=dict)
     disputed: dict[str, float] = field(default_factory=dict)
-    """Seconds between bid and dispute."""
+    """Seconds from before the request to the dispute: the bid is younger than that."""
     sent: dict[str, int] = field(default_factory=dict)
     """Bills sent at least once."""
     lost: set[str] = field(default_factory=set)
@@ -52,11 +55,11 @@ class Books:
 
 
 class Exchange:
-    """Calls a service at *port* that may die at any moment."""
+    """Calls a service at `base` that may die at any moment, and begin again at another one."""
 
-    def __init__(self, port: int, seed: int, slots: list[tuple[str, str, float]], people: int) -> None:
+    def __init__(self, seed: int, slots: list[tuple[str, str, float]], people: int) -> None:
         self.books = Books()
-        self._base = f"http://127.0.0.1:{port}"
+        self.base = ""
         self._luck = random.Random(seed)
         self._slots, self._people = slots, people
         self._due: list[Due] = []
@@ -80,24 +83,23 @@ class Exchange:
         done = asyncio.Event()
         async with self._session() as http:
             tellers = [asyncio.create_task(self._tell(http, done)) for _ in range(8)]
-            async with asyncio.timeout(60):
-                while self.pending():
-                    await asyncio.sleep(0.05)
+            await until(lambda: not self.pending())
             done.set()
             await asyncio.gather(*tellers)
 
     def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HANG_S))
 
     async def _ask(self, http: aiohttp.ClientSession, until: asyncio.Event) -> None:
         while not until.is_set():
+            asked_s = time.monotonic()
             try:
-                async with http.post(f"{self._base}/openrtb2/bid", data=self._request(), headers=JSON) as answer:
+                async with http.post(f"{self.base}/openrtb2/bid", data=self._request(), headers=JSON) as answer:
                     status, body = answer.status, await answer.read()
             except (aiohttp.ClientError, OSError):
                 return  # it is dead; what it answered and we did not read is a bid that is never settled
             if status == 200:
-                self._won(json.loads(body)["seatbid"][0]["bid"][0])
+                self._won(json.loads(body)["seatbid"][0]["bid"][0], asked_s)
             elif status != 204:
                 self.books.strange.append(f"bid: {status}")
             await asyncio.sleep(self._luck.uniform(0.0, 0.01))
@@ -114,7 +116,7 @@ class Exchange:
         }
         return json.dumps(request).encode()
 
-    def _won(self, bid: dict[str, object]) -> None:
+    def _won(self, bid: dict[str, object], asked_s: float) -> None:
         """Decide what becomes of a bid: billed, soon or late or twice; lost; both; or nothing at all."""
         luck, now_s = self._luck, time.monotonic()
         self.books.bids += 1
@@ -123,15 +125,15 @@ class Exchange:
         price = luck.randint(bid_nanos // 2, bid_nanos)
         fate = luck.random()
         delay_s = luck.choice([0.0, 0.0, luck.uniform(0.0, 0.5), luck.uniform(0.0, 8.0)])
-        billing = Due(now_s + delay_s, _path(bid["burl"], price), bid_id, price, now_s, True)
+        billing = Due(now_s + delay_s, _path(bid["burl"], price), bid_id, price, asked_s, True)
         if fate < 0.75:
             heapq.heappush(self._due, billing)
         if fate < 0.1:
-            again = Due(now_s + delay_s + luck.uniform(0.0, 0.3), billing.path, bid_id, price, now_s, True)
+            again = Due(now_s + delay_s + luck.uniform(0.0, 0.3), billing.path, bid_id, price, asked_s, True)
             heapq.heappush(self._due, again)
         if fate < 0.03 or 0.75 < fate < 0.95:
             self.books.lost.add(bid_id)
-            heapq.heappush(self._due, Due(now_s + delay_s, _path(bid["lurl"], 0), bid_id, 0, now_s, False))
+            heapq.heappush(self._due, Due(now_s + delay_s, _path(bid["lurl"], 0), bid_id, 0, asked_s, False))
 
     async def _tell(self, http: aiohttp.ClientSession, until: asyncio.Event) -> None:
         while not until.is_set():
@@ -143,7 +145,7 @@ class Exchange:
             if due.billing:
                 self.books.sent[due.bid_id] = due.price_nanos
             try:
-                async with http.get(URL(self._base + due.path, encoded=True)) as answer:
+                async with http.get(URL(self.base + due.path, encoded=True)) as answer:
                     await answer.read()
                     self._answered(due, answer.status)
             except (aiohttp.ClientError, OSError):
@@ -159,7 +161,7 @@ class Exchange:
         if due.billing and status == 204:
             self.books.acknowledged[due.bid_id] = due.price_nanos
         elif due.billing and status != 204:
-            self.books.disputed[due.bid_id] = time.monotonic() - due.made_s
+            self.books.disputed[due.bid_id] = time.monotonic() - due.asked_s
 
 
 JSON = {"Content-Type": "application/json"}

@@ -12,7 +12,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,12 +23,14 @@ from pathlib import Path
 from bidder.image import COUNTS
 from bidder.server.images import decoded
 from tests.crash.exchange import Books, Exchange
+from tests.patience import HANG_S, until
 
 RESERVATION_S = 5.0
 COMPACT_AFTER = 150
 """Notices: an image every second or so, so that many kills come in the middle of one."""
 KEEP_S = 40.0
-"""Longer than the exchange waits with any notice, so that all it sends are still known; shorter than a series."""
+"""Longer than the exchange waits with any notice, so that all it sends are still known; shorter than a series. A short
+series on a slow machine keeps them longer (`keep_s`)."""
 PEOPLE = 20_000
 SLOTS = [("morning-paper", "top", 0.5)]
 DAILY_EUR = {"awareness": 0.6}
@@ -48,7 +49,7 @@ class Broken(Exception):
 class Service:
     """`bidlab bidder serve` over *folder*, as a process."""
 
-    def __init__(self, folder: Path, port: int, workers: int, total_eur: dict[str, float]) -> None:
+    def __init__(self, folder: Path, workers: int, total_eur: dict[str, float], keep_s: float = KEEP_S) -> None:
         settings = {
             "people.count": PEOPLE,
             "wire.reservation_s": RESERVATION_S,
@@ -57,9 +58,10 @@ class Service:
             "campaigns.awareness.budget.daily": DAILY_EUR["awareness"],
             "campaigns.buyers.budget.total": total_eur["buyers"],
         }
-        command = [sys.executable, "-m", "experiments.cli", "bidder", "serve", "learning", "--port", str(port)]
+        command = [sys.executable, "-m", "experiments.cli", "bidder", "serve", "learning", "--port", "0"]
         command += ["--state", str(folder), *(f"--set={name}={value}" for name, value in settings.items())]
-        command += ["--compact-after", str(COMPACT_AFTER), "--keep-notices-s", str(KEEP_S)]
+        command += ["--compact-after", str(COMPACT_AFTER), "--keep-notices-s", str(keep_s)]
+        command += ["--shed-ms", "0"]  # a loaded machine would turn all away
         if workers > 1:
             command += ["--workers", str(workers)]
         self.process = subprocess.Popen(
@@ -69,6 +71,7 @@ class Service:
         line = self.process.stdout.readline()
         if not line.startswith("learning bids at"):
             raise Broken(f"it did not start: {self.process.communicate()}")
+        self.base = line.split()[-1].removesuffix("/openrtb2/bid")
 
     def kill(self) -> None:
         """kill -9, the process and those it started."""
@@ -86,22 +89,24 @@ class Service:
     def end(self) -> str:
         """SIGTERM; what it said in the end."""
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=HANG_S)
         if self.process.returncode != 0:
             raise Broken(f"it ended with {self.process.returncode}: {err}")
         return out
 
 
 def children(pid: int) -> list[int]:
-    """Ids of the processes a process has started."""
+    """Ids of the processes a process has started, those that have ended but for their parent's word among them not."""
+    if Path("/proc/self/stat").exists():
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has ended by now
+                state, parent = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
+                if int(parent) == pid and state != "Z":
+                    found.append(int(stat.parent.name))
+        return found
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
     return [int(child) for child in listed.stdout.split()]
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @dataclass
@@ -191,26 +196,29 @@ def compare(books: Books, found: Disk, *, settled: bool) -> None:
         raise Broken(f"strange answers: {books.strange[:5]}")
 
 
-def series(kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_worker: bool = False) -> str:
+def series(
+    kills: int, seed: int, folder: Path, *, workers: int = 1, only_a_worker: bool = False, keep_s: float = KEEP_S
+) -> str:
     """Kill the service *kills* times; returns the figures, raises `Broken`."""
     luck = random.Random(seed)
-    port = free_port()
-    exchange = Exchange(port, seed, SLOTS, PEOPLE)
+    exchange = Exchange(seed, SLOTS, PEOPLE)
     total_eur = totals_eur(kills)
     began_s, unsure = time.monotonic(), 0
     images: set[frozenset[str]] = set()
-    service = Service(folder, port, workers, total_eur)
+    service = Service(folder, workers, total_eur, keep_s)
     try:
         for k in range(kills):
+            exchange.base = service.base
             asyncio.run(_life(exchange, service, luck, only_a_worker))
             if service.process.poll() is not None:
-                service = Service(folder, port, workers, total_eur)
+                service = Service(folder, workers, total_eur, keep_s)
             found = disk(folder, total_eur)
             compare(exchange.books, found, settled=False)
             unsure += len(set(found.booked) - set(exchange.books.acknowledged))
             images.add(frozenset(path.name for path in folder.glob("book-*.image")))
             if sys.stderr.isatty():
                 print(f"\r{k + 1} of {kills} kills", end="", file=sys.stderr, flush=True)
+        exchange.base = service.base
         asyncio.run(exchange.settle())
         service.end()
     finally:
@@ -234,12 +242,13 @@ async def _life(exchange: Exchange, service: Service, luck: random.Random, only_
     stop = asyncio.Event()
     trading = asyncio.create_task(exchange.trade(8, stop))
     await asyncio.sleep(luck.uniform(0.05, 1.5))
+    await until(lambda: exchange.books.bids or trading.done())  # a slow machine may not have begun by then
     if only_a_worker:
         service.kill_a_worker(luck)
         await asyncio.sleep(luck.uniform(0.0, 0.5))
-        stop.set()
     else:
         await asyncio.to_thread(service.kill)
+    stop.set()
     await trading
 
 

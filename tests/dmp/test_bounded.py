@@ -19,6 +19,7 @@ from dmp.rules import SegmentFile
 from dmp.segments import evaluate
 from dmp.sources.importer import import_source
 from dmp.store import Store
+from tests.patience import HANG_S
 
 ROOT = Path(__file__).parents[2]
 NOW_S = 1_780_000_000
@@ -90,7 +91,7 @@ def test_ten_times_the_records_take_no_more_memory(tmp_path: Path) -> None:
         filled(tmp_path / str(events), events)
         command = [sys.executable, "-c", MEASURE, str(tmp_path / str(events))]
         env = {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, timeout=120, env=env)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, timeout=HANG_S, env=env)
         counts, peak = done.stdout.splitlines()
         assert counts.split()[0] == counts.split()[-1] == str(PEOPLE)
         assert int(counts.split()[2]) > PEOPLE // 3

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -311,19 +312,24 @@ def test_a_killed_import_leaves_the_audience_as_it_was(tmp_path: Path) -> None:
         "--store",
         str(tmp_path / "audience"),
     ]
-    killed = 0
+    audience, before = tmp_path / "audience", tmp_path / "before"
     for records_kib in (1, 400, 800):
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while process.poll() is None:
-            written = sum(file.stat().st_size for file in (tmp_path / "audience").glob("partial/*/records.parquet"))
-            if written > records_kib * 1024:
-                os.kill(process.pid, signal.SIGKILL)
+        shutil.copytree(audience, before)
+        for _ in range(10):  # where this process is held up for too long, the import is whole before the kill
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            while process.poll() is None:
+                if sum(file.stat().st_size for file in audience.glob("partial/*/records.parquet")) > records_kib * 1024:
+                    os.kill(process.pid, signal.SIGKILL)
+                    break
+                time.sleep(0.002)
+            process.communicate()
+            if process.returncode == -signal.SIGKILL:
                 break
-            time.sleep(0.002)
-        process.communicate()
-        killed += process.returncode == -signal.SIGKILL
+            shutil.rmtree(audience)
+            shutil.copytree(before, audience)
+        assert process.returncode == -signal.SIGKILL
         assert tables(tmp_path) == small
-    assert killed == 3
+        shutil.rmtree(before)
     assert list((tmp_path / "audience" / "partial").iterdir())
     result = import_source(Store(tmp_path / "audience"), path, NOW_S)
     assert result.batch.stored == 200_000
@@ -368,11 +374,17 @@ def test_an_unfinished_journal_line_is_cut_off(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """Peak memory of an import six times as long is the same but for a few buffers."""
+    """Peak memory of an import six times as long is the same but for a few buffers.
+
+    Read from /proc: what `getrusage` tells includes the process that started this one.
+    """
+    if not Path("/proc/self/status").exists():
+        pytest.skip("peak memory is read from /proc")
     script = (
-        "import resource, sys; from pathlib import Path; from dmp.sources.importer import import_source;"
+        "import sys; from pathlib import Path; from dmp.sources.importer import import_source;"
         "from dmp.store import Store; import_source(Store(Path(sys.argv[2])), Path(sys.argv[1]));"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "status = Path('/proc/self/status').read_text();"
+        "print(next(line.split()[1] for line in status.splitlines() if line.startswith('VmHWM')))"
     )
     peaks = []
     for rows in (150_000, 900_000):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +21,38 @@ from experiments.cli.verify import fresh_desk
 from experiments.setting import Setting
 from openrtb.notices import Conversion
 from tests.crash.exchange import Exchange
-from tests.crash.series import SLOTS, free_port
+from tests.crash.series import SLOTS
 from tests.experiments.served import small_setting
+from tests.patience import until
 
 pytestmark = pytest.mark.slow
 OPTIONS = Options("learning", (), "127.0.0.1", 0, "", 0.0, 1.0, 1, 0.0, "", "warning", compact_after=40)
 
 
-def life(setting: Setting, folder: Path, exchange: Exchange, port: int, capture: Capture | None = None) -> str:
-    """The service trades for a while over *folder*; returns the digest of the book it ends with."""
+ENOUGH = 60
+"""Bids and acknowledged notices of a life."""
+
+
+def life(setting: Setting, folder: Path, exchange: Exchange, capture: Capture | None = None) -> str:
+    """The service trades over *folder* for a second, or longer where that is too little for the machine; returns the
+    digest of the book it ends with."""
 
     async def main() -> str:
-        service, clock = make_service(setting, state, replace(OPTIONS, port=port), state.new_worker(), capture)
+        service, clock = make_service(setting, state, OPTIONS, state.new_worker(), capture)
         compile_kernels(service.desk.book)
         runner = runner_of(service, 0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        service.public_url = f"http://127.0.0.1:{port}"
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        exchange.base = service.public_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         clock.start()
         await service.accounts.start()
         timers = Timers(service.desk, clock, 0.2, service.accounts.tick)
         timers.start()
-        stop = asyncio.Event()
+        stop, bids, notices = asyncio.Event(), exchange.books.bids, exchange.books.notices
         trading = asyncio.create_task(exchange.trade(4, stop))
         await buy(service.public_url, service._signer.conversion_query)
         await asyncio.sleep(1.0)
+        await until(lambda: min(exchange.books.bids - bids, exchange.books.notices - notices) > ENOUGH)
         stop.set()
         await trading
         timers.stop()
@@ -76,11 +82,10 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, int]:
     """The file, the final book's digest, and the notices acknowledged before it began."""
     setting = small_setting("wire.reservation_s=0.4", "campaigns.buyers.budget.total=500")
     folder, path = tmp_path_factory.mktemp("state"), tmp_path_factory.mktemp("capture") / "calls.jsonl"
-    port = free_port()
-    exchange = Exchange(port, 7, SLOTS, 400)
-    life(setting, folder, exchange, port)
+    exchange = Exchange(7, SLOTS, 400)
+    life(setting, folder, exchange)
     before = exchange.books.notices
-    return path, life(setting, folder, exchange, port, Capture(path)), before
+    return path, life(setting, folder, exchange, Capture(path)), before
 
 
 def test_every_decision_after_a_restart_is_reproduced(captured: tuple[Path, str, int]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from experiments.errors import RunError
 from experiments.exchange.config import load_exchange
 from tests.exchange_sim.server.market import REQUEST
+from tests.patience import HANG_S
 
 SERVE = [sys.executable, "-m", "experiments.cli", "exchange", "serve"]
 BIDDERS = "bidders: {one: {url: 'http://127.0.0.1:9/bid'}}\n"
@@ -21,7 +22,7 @@ BIDDERS = "bidders: {one: {url: 'http://127.0.0.1:9/bid'}}\n"
 
 def test_a_process_sells_and_ends(tmp_path: Path) -> None:
     file = tmp_path / "exchange.yaml"
-    file.write_text(f"tmax_ms: 500\n{BIDDERS}")
+    file.write_text(f"tmax_ms: 60_000\n{BIDDERS}")
     with subprocess.Popen([*SERVE, str(file), "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -29,12 +30,12 @@ def test_a_process_sells_and_ends(tmp_path: Path) -> None:
             assert line.startswith("one bid at http://127.0.0.1:"), line
             body = json.dumps(REQUEST).encode()
             sent = urllib.request.Request(line.split()[-1], body, {"Content-Type": "text/plain"})
-            with urllib.request.urlopen(sent, timeout=10) as answer:
+            with urllib.request.urlopen(sent, timeout=HANG_S) as answer:
                 response = json.loads(answer.read())
             assert response["seatbid"] == []
             assert "one" in response["ext"]["errors"]
             process.send_signal(signal.SIGTERM)
-            told, _ = process.communicate(timeout=20)
+            told, _ = process.communicate(timeout=HANG_S)
         finally:
             process.kill()
     assert process.returncode == 0

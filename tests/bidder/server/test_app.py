@@ -26,6 +26,7 @@ from bidder.server.signing import Signer
 from openrtb.codes import NoBidReason
 from tests.bidder.test_desk import CPM, Clock, desk, plan
 from tests.openrtb.test_decode import SEEDS, rows_of
+from tests.patience import until
 
 IMP = {"id": "1", "banner": {"w": 300, "h": 250}, "tagid": "paper/top", "bidfloor": 0.5}
 REQUEST: dict[str, Any] = {
@@ -212,10 +213,8 @@ def test_bids_nobody_answers_are_released_by_the_clock_alone() -> None:
         timers = Timers(made, clock, 0.1)
         timers.start()
         await client.bid()
-        assert client.held() == (0, 2 * CPM)
-        async with asyncio.timeout(20):
-            while client.held() != (0, 0):
-                await asyncio.sleep(0.05)
+        assert client.held() == (0, 2 * CPM) or clock() >= 1.0
+        await until(lambda: client.held() == (0, 0))
         timers.stop()
         assert clock() >= 1.0
         assert made.counts.expired == 1
@@ -242,7 +241,7 @@ def test_a_disputed_bill_is_disputed_however_often_it_comes() -> None:
 def test_nothing_is_answered_late() -> None:
     async def story(client: Client) -> None:
         assert await client.nbr(tmax=10) == NoBidReason.INSUFFICIENT_TIME  # the network needs all of it
-        assert (await client.bid(tmax=10_000))["price"] == 2.0
+        assert (await client.bid(tmax=240_000))["price"] == 2.0
 
         async def slowly() -> AsyncIterator[bytes]:
             body = json.dumps({**REQUEST, "tmax": 100}).encode()

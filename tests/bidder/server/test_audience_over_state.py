@@ -16,11 +16,12 @@ from bidder.server.state import State
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from tests.bidder.server.test_app import REQUEST, Client
-from tests.bidder.server.test_durable import priced, state_of, worker
+from tests.bidder.server.test_durable import RESERVATION_S, priced, state_of, worker
 from tests.bidder.server.test_newer_audiences import NOW_S, make
 from tests.bidder.server.test_newer_audiences import store as store
 from tests.bidder.test_desk import CPM, plan
 from tests.dmp.people import write_source
+from tests.patience import until
 
 ONCE = plan(total_nanos=1000 * CPM, caps=(CapPlan(1, 86400.0, True),))
 
@@ -28,7 +29,7 @@ ONCE = plan(total_nanos=1000 * CPM, caps=(CapPlan(1, 86400.0, True),))
 def life(folder: Path, store: Store, story: Callable[[Client], Coroutine[Any, Any, None]], after: int = 0) -> bool:
     """A service from start to end; whether people were numbered anew."""
     audience = MappedAudience(store.folder)
-    state = State(folder, "audience", start_of_day_s=0, hold_s=30.0)
+    state = State(folder, "audience", start_of_day_s=0, hold_s=RESERVATION_S)
     anew = state.begin((ONCE,), audience.active.numbering)
 
     async def main() -> None:
@@ -65,9 +66,7 @@ def test_caps_stay_with_their_people(tmp_path: Path, store: Store, compact_after
         await buy(client, "p1")
         unpaid.append(priced((await client.bid(user={"id": "p2"}))["burl"]).removeprefix(client.url))
         accounts = client.service.accounts
-        async with asyncio.timeout(20):
-            while compact_after and accounts._compaction.made == 0:  # type: ignore[attr-defined]
-                await asyncio.sleep(0.01)
+        await until(lambda: not compact_after or accounts._compaction.made)  # type: ignore[attr-defined]
 
     async def second(client: Client) -> None:
         assert [await capped(client, user) for user in ("a0", "p0", "p1", "p2")] == [False, False, True, False]
@@ -109,9 +108,7 @@ def test_a_worker_hears_of_people_it_does_not_have_yet(tmp_path: Path, store: St
             worker(state, ONCE, audience=old, workers=2) as behind,
         ):
             await buy(ahead, late)
-            async with asyncio.timeout(20):
-                while behind.desk.book.campaigns["wins"][0] == 0:
-                    await asyncio.sleep(0.01)
+            await until(lambda: behind.desk.book.campaigns["wins"][0])
             assert (old.row_ix(late), old.row_ix(other)) == (-1, -1)
             old.active.refresh()
             behind.desk.renew_people()

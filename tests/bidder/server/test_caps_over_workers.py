@@ -11,6 +11,7 @@ from bidder.plan import CapPlan
 from tests.bidder.server.test_app import Client
 from tests.bidder.server.test_durable import maybe_bid, priced, state_of, worker
 from tests.bidder.test_desk import CPM, plan
+from tests.patience import until
 
 WORKERS = 2
 
@@ -23,9 +24,7 @@ async def fill(clients: list[Client], rounds: int) -> list[str]:
 
 async def heard_by_all(clients: list[Client], wins: int) -> None:
     """Wait until every book has them."""
-    async with asyncio.timeout(30):
-        while any(client.desk.book.campaigns["wins"][0] < wins for client in clients):
-            await asyncio.sleep(0.01)
+    await until(lambda: all(client.desk.book.campaigns["wins"][0] >= wins for client in clients))
 
 
 @pytest.mark.parametrize("known", [0, 1, 2])

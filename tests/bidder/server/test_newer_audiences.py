@@ -30,6 +30,7 @@ from tests.bidder.server.test_app import REQUEST, Client, served
 from tests.bidder.test_desk import DIRECTORY, Clock, plan
 from tests.command_line import bidlab
 from tests.dmp.people import key, write_source
+from tests.patience import HANG_S
 
 NOW_S = 1_780_000_000
 COOKS = TargetPlan(any_segments=("cooks",))
@@ -89,7 +90,7 @@ def test_requests_are_answered_while_versions_are_swapped(store: Store, monkeypa
         for number in range(10):
             chosen, other = ("p1", "p0") if number % 2 == 0 else ("p0", "p1")
             await asyncio.to_thread(make, store, chosen)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_S):
                 while answered[chosen][-1] is not True or answered[other][-1] is not False:
                     assert not any(task.done() for task in asking)
                     await asyncio.sleep(0.001)

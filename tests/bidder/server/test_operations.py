@@ -34,6 +34,7 @@ from bidder.server.shedding import FEW, Pulse
 from bidder.server.signing import Signer
 from tests.bidder.server.test_app import REQUEST, Client
 from tests.bidder.test_desk import BUDGET, CPM, DIRECTORY, desk, plan
+from tests.patience import HANG_S, until
 
 TOKEN = "a token of some length"
 ROOT = Path(__file__).parents[3]
@@ -229,22 +230,28 @@ def test_a_late_loop_sheds_and_a_quick_one_does_not() -> None:
     async def story(client: Client, file: File) -> None:
         client.service.pulse = pulse = Pulse(0.03)
         pulse.start()
-        assert (await client.bid())["price"] == 2.0
-        end_s = time.monotonic() + 0.5
+        hogging = True
 
         def hog() -> None:
             time.sleep(0.05)  # whatever keeps the loop busy
-            if time.monotonic() < end_s:
+            if hogging:
                 asyncio.get_running_loop().call_soon(hog)
 
+        async def taken() -> None:
+            """It sheds at most for a while: a loaded machine may keep even a quick loop late for a moment."""
+            async with asyncio.timeout(HANG_S):
+                while (await client.post(REQUEST))[0] != 200:
+                    await asyncio.sleep(0.01)
+
+        await taken()
         hog()
+        await until(lambda: pulse.late)
+        shed = client.service.traffic.shed
         statuses = {(await client.post(REQUEST))[0] for _ in range(2)}
         assert statuses == {204}
-        assert client.service.traffic.shed > 0
-        async with asyncio.timeout(10):
-            while pulse.late:
-                await asyncio.sleep(0.01)
-        assert (await client.bid())["price"] == 2.0
+        assert client.service.traffic.shed == shed + 2
+        hogging = False
+        await taken()
         pulse.stop()
 
     operated(story, plan(total_nanos=1000 * BUDGET))
@@ -274,16 +281,16 @@ def test_a_single_pause_without_a_crowd_sheds_nobody() -> None:
 
 def test_one_long_turn_of_the_loop_sheds_before_the_timer_can_tell() -> None:
     """What comes after the loop has been busy for too long is turned away; what has waited is late by that much."""
-    body, now_s = json.dumps({**REQUEST, "tmax": 1000}).encode(), time.monotonic()
+    body, now_s = json.dumps({**REQUEST, "tmax": 1_000_000}).encode(), time.monotonic()
     service = Service(desk(plan(total_nanos=1000 * BUDGET)), Signer(time.time), currency="USD", allowance_s=0.0)
-    service.pulse = Pulse(2.0)
+    service.pulse = Pulse(2000.0)
     assert service.reply(body, now_s, False)[0] == 200
     service.pulse.due_s = now_s - 0.01
     assert service.reply(body, now_s, False)[0] == 200
-    service.pulse.due_s = now_s - 1.01
+    service.pulse.due_s = now_s - 1000.01
     assert service.reply(body, now_s, False)[0] == 204
     assert (service.traffic.late, service.traffic.shed) == (1, 0)
-    service.pulse.due_s = now_s - 2.01
+    service.pulse.due_s = now_s - 2000.01
     assert {service.reply(body, now_s, False)[0] for _ in range(FEW)} == {204}
     assert (service.traffic.late, service.traffic.shed) == (FEW - 2, 3)
 

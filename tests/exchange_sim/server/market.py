@@ -16,6 +16,7 @@ from aiohttp import web
 from exchange_sim.server.app import ExchangeService
 from exchange_sim.server.rules import BidderAddress, Rules
 from exchange_sim.server.serve import runner_of
+from tests.patience import HANG_S
 
 ADM = '<a href="http://shop.example/"><img src="https://shop.example/ad.png"></a>'
 IMP: dict[str, Any] = {"id": "1", "banner": {"format": [{"w": 300, "h": 250}]}, "bidfloor": 0.85}
@@ -37,6 +38,8 @@ class TestBidder:
         """The response as data, bytes (sent as they are), (status, bytes), or None for 204."""
         self.markup = ""
         self.delay_s = 0.0
+        self.gate: asyncio.Event | None = None
+        """Answers wait until it is set."""
 
     def bids(self, *prices: float, **changes: Any) -> None:
         """Answer every request with bids for its first impression."""
@@ -78,6 +81,8 @@ class TestBidder:
         self.headers.append(dict(http.headers))
         answer = self.answer(request)
         await asyncio.sleep(self.delay_s)
+        if self.gate is not None:
+            await self.gate.wait()
         if answer is None:
             return web.Response(status=204)
         status, body = answer if isinstance(answer, tuple) else (200, answer)
@@ -129,9 +134,10 @@ async def market(names: tuple[str, ...], **rules: Any) -> AsyncIterator[Page]:
         for bidder in bidders:
             bidder.url = await _listen(stack, web.AppRunner(bidder.app()))
         addresses = tuple(BidderAddress(bidder.name, f"{bidder.url}/bid") for bidder in bidders)
-        made = Rules(**{"currency": "USD", "bidders": addresses, "increment_nanos": 10_000, "tmax_s": 2.0, **rules})
+        made = Rules(**{"currency": "USD", "bidders": addresses, "increment_nanos": 10_000, "tmax_s": HANG_S, **rules})
         service = ExchangeService(made)
         service.public_url = await _listen(stack, runner_of(service))
+        service.notifier.wait_s = HANG_S
         yield Page(service, await stack.enter_async_context(aiohttp.ClientSession()), bidders)
 
 
@@ -148,7 +154,7 @@ def at_market(
     """Let *story* happen."""
 
     async def main() -> None:
-        async with market(names, **rules) as page:
+        async with market(names, **rules) as page, asyncio.timeout(2.0 * HANG_S):
             await story(page)
 
     asyncio.run(main())

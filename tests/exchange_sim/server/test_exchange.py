@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -13,6 +14,7 @@ from exchange_sim.server.filling import Caller, fill
 from exchange_sim.server.rules import FloorRule, Rules, Seller
 from openrtb.codes import LossReason
 from tests.exchange_sim.server.market import IMP, REQUEST, Page, at_market, packed
+from tests.patience import HANG_S, until
 
 
 @pytest.mark.parametrize(("at", "price"), [(1, 1.0), (2, 0.91)])
@@ -69,7 +71,7 @@ def test_what_a_page_leaves_out_is_filled_in() -> None:
         (sent,) = asked["imp"]
         assert sent["ext"] == {"gpid": "g", "bidder": {"zone": 7}}
         assert (sent["tagid"], sent["bidfloor"], sent["vendor"]) == ("paper/top", 0.5, [1])
-        assert 0 < asked["tmax"] <= 2000
+        assert 0 < asked["tmax"] < 1000 * HANG_S
         assert page.bidder.headers[0]["x-openrtb-version"] == "2.6"
 
     at_market(story, defaults=defaults, placements=placements)
@@ -78,10 +80,10 @@ def test_what_a_page_leaves_out_is_filled_in() -> None:
 def test_what_a_page_says_is_kept() -> None:
     async def story(page: Page) -> None:
         device = {"ip": "203.0.113.9", "ua": "mine"}
-        await page.sell(at=2, device=device, tmax=500, badv=["a.example"], imp=[{**IMP, "bidfloor": 0.1}])
+        await page.sell(at=2, device=device, tmax=50_000, badv=["a.example"], imp=[{**IMP, "bidfloor": 0.1}])
         (asked,) = page.bidder.asked
         assert (asked["at"], asked["device"]) == (2, device)
-        assert asked["tmax"] <= 490
+        assert asked["tmax"] <= 49_990
         assert asked["badv"] == ["a.example", "rival.example"]
         assert asked["imp"][0]["bidfloor"] == 0.25
 
@@ -156,31 +158,42 @@ def test_bodies(body: Any, query: str, headers: dict[str, str], status: int) -> 
 
 
 def test_a_slow_bidder_costs_itself() -> None:
+    """It answers when the page has its response, and not before: whoever waited for it would wait for ever."""
+
     async def story(page: Page) -> None:
         slow, quick = page.bidders
         slow.bids(9.0)
-        slow.delay_s = 0.6
+        slow.gate = asyncio.Event()
         quick.bids(1.0)
-        response = await page.sell(tmax=200)
+        tries = 0
+        # How much time the other one needs is the machine's affair: usually the first is enough.
+        for tmax in (200, 2_000, 20_000, 60_000):
+            tries += 1
+            response = await page.sell(tmax=tmax)
+            assert response["ext"]["errors"]["one"] == [{"message": "timeout"}]
+            if response["seatbid"]:
+                break
         assert [seat["seat"] for seat in response["seatbid"]] == ["two"]
-        assert response["ext"]["errors"] == {"one": [{"message": "timeout"}]}
-        assert response["ext"]["responsetimemillis"]["one"] < 400
+        assert set(response["ext"]["errors"]) == {"one"}
+        assert page.service.auctioneer.timeouts["one"] == tries
+        slow.gate.set()
         assert slow.told == []
-        assert page.service.auctioneer.timeouts == {"one": 1}
 
     at_market(story, ("one", "two"))
 
 
 def test_bidders_are_asked_at_the_same_time() -> None:
     async def story(page: Page) -> None:
+        gate = asyncio.Event()
         for bidder in page.bidders:
-            bidder.delay_s = 0.3
+            bidder.gate = gate
             bidder.bids(1.0)
-        response = await page.sell()
-        times = response["ext"]["responsetimemillis"]
-        assert len(times) == 4
-        assert min(times.values()) >= 300
-        assert max(times.values()) < 900
+        selling = asyncio.create_task(page.sell())
+        await until(lambda: all(bidder.asked for bidder in page.bidders))  # nobody has answered yet
+        gate.set()
+        response = await selling
+        assert len(response["ext"]["responsetimemillis"]) == 4
+        assert "errors" not in response["ext"]
 
     at_market(story, ("one", "two", "three", "four"))
 

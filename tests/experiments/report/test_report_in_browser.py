@@ -15,6 +15,7 @@ import pytest
 
 from experiments.report import write_report
 from tests.experiments import synthetic_run
+from tests.patience import HANG_S
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = [
@@ -69,7 +70,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 def open_page(browser: str, address: str, profile: Path) -> tuple[str, list[str]]:
     """The page as the browser made it, and what it wrote to its console."""
     command = [browser, *QUIET, f"--user-data-dir={profile}", "--enable-logging=stderr", "--virtual-time-budget=4000"]
-    done = subprocess.run([*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([*command, "--dump-dom", address], capture_output=True, text=True, timeout=HANG_S, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 

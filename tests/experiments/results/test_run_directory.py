@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from experiments.errors import RunError
 from experiments.results.dictionary import TABLES
 from experiments.results.run_directory import RunDirectory, read_run, run_path, write_pages
 from tests.experiments import synthetic_run
+from tests.patience import HANG_S, wait_until
 
 TABLES_IN = synthetic_run.tables(wins=2000, conversions=50, days=2)
 
@@ -176,11 +176,9 @@ def test_ctrl_c_while_writing_leaves_nothing(tmp_path: Path) -> None:
         "for n in range(1000): RunDirectory(Path(sys.argv[1]) / f'{n}').write(tables, s.manifest(), '')\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".partial-*/*.parquet")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: list(tmp_path.glob(".partial-*/*.parquet")) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=HANG_S)
     assert "KeyboardInterrupt" in stderr
     assert process.returncode != 0
     assert list(tmp_path.glob(".partial-*")) == []

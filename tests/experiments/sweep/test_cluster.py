@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,19 +15,25 @@ from experiments.sweep import cluster
 from experiments.sweep.cell import Cell, Failure, Measured, to_json
 from experiments.sweep.engine import compute
 from experiments.sweep.store import Store
+from tests.command_line import bidlab
 from tests.experiments.sweep.test_sweep import BUDGET, SMALL, cells_of
+from tests.patience import HANG_S
 
 distributed = pytest.importorskip("distributed")
-
-BIDLAB = [sys.executable, "-m", "experiments.cli"]
+dask = pytest.importorskip("dask")
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A scheduler with two worker processes on this machine."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as local:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": HANG_S, "distributed.comm.timeouts.tcp": HANG_S}),
+        pytest.MonkeyPatch.context() as patch,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
+        ) as local,
+    ):
+        patch.setattr(cluster, "CONNECT_S", HANG_S)
         yield local.scheduler_address
 
 
@@ -66,10 +70,10 @@ def test_a_failure_stays_that_cell_s_own(address: str) -> None:
 @pytest.mark.slow
 def test_the_command_writes_the_same_tables(address: str, tmp_path: Path) -> None:
     small = [part for change in SMALL for part in ("--set", change)]
-    command = [*BIDLAB, "sweep", "learning", *small, "--vary", f"{BUDGET}=2,3", "--seeds", "2"]
+    command = ["sweep", "learning", *small, "--vary", f"{BUDGET}=2,3", "--seeds", "2"]
     for folder, more in (("a", []), ("b", ["--dask", address])):
-        done = subprocess.run([*command, "--out", str(tmp_path / folder), *more], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        done = bidlab(tmp_path, *command, "--out", folder, *more)
+        assert done.code == 0, done.stderr
         assert done.stdout.startswith("4 cells: 4 run")
     files = {
         name: sorted((tmp_path / name).rglob("*.parquet")) + sorted((tmp_path / name / "cells").rglob("*.json"))
@@ -96,26 +100,28 @@ def test_workers_with_another_program_are_refused(address: str, monkeypatch: pyt
         (lambda: " ", "names no address"),
     ],
 )
-def test_an_unreachable_scheduler_is_told_within_seconds(
+def test_an_unreachable_scheduler_is_told_when_its_time_is_over(
     address_of: object, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
     assert callable(address_of)
-    began = time.monotonic()
+    began_s = time.monotonic()
     with pytest.raises(SweepError, match=said):
         list(cluster.on_cluster(cells_of(1), address_of()))
-    assert time.monotonic() - began < 8.0
+    assert time.monotonic() - began_s < HANG_S
 
 
 def test_a_scheduler_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
-    with (
-        distributed.LocalCluster(
-            n_workers=0, processes=False, dashboard_address="127.0.0.1:0", silence_logs=50
-        ) as empty,
-        pytest.raises(SweepError, match="has no workers"),
-    ):
-        list(cluster.on_cluster(cells_of(1), empty.scheduler_address))
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as empty:
+        for connect_s in (1.0, 5.0, 25.0):  # on a loaded machine it may not even answer in the first
+            monkeypatch.setattr(cluster, "CONNECT_S", connect_s)
+            with pytest.raises(SweepError) as told:
+                list(cluster.on_cluster(cells_of(1), empty.scheduler_address))
+            if "no scheduler answers" not in str(told.value):
+                break
+    assert "has no workers" in str(told.value)
 
 
 def test_here_or_there_not_both() -> None:
