@@ -147,7 +147,7 @@ def _refunds(setting: Setting) -> list[Row]:
         missing = (deal.impressions or 0) - int(setting.world.selling.delivered[d])
         if deal.kind == "guaranteed" and deal.prepaid and payer is not None and missing > 0:
             owed = missing * int(setting.world.selling.deals["price_nanos"][d])
-            rows.append((payer, deal.publisher, WAYS[WAY_GUARANTEED], "", 0, Split(owed, refund=owed)))
+            rows.append((payer, deal.publisher or "", WAYS[WAY_GUARANTEED], "", 0, Split(owed, refund=owed)))
     return rows
 
 

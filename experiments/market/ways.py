@@ -237,7 +237,9 @@ def ways_of(scenario: Scenario) -> dict[str, Callable[[Data], Data]]:
     }
     if not any(has.values()):
         message = "everything is sold in one open auction, so there is nothing to compare it with"
-        raise ScenarioError(f"deals: {message}; add deals, networks, exchanges under publishers.*.header, or an anonymous seller")
+        raise ScenarioError(
+            f"deals: {message}; add deals, networks, exchanges under publishers.*.header, or an anonymous seller"
+        )
     return {name: change for name, change in WAYS_COMPARED.items() if has.get(name, True)}
 
 

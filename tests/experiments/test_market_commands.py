@@ -68,7 +68,7 @@ def test_floors_are_compared() -> None:
 
 @pytest.mark.slow
 def test_floors_that_cannot_be_are_left_out_with_the_reason() -> None:
-    """Nothing is learned in first-price auctions, or from one exchange of several: the rest is compared all the same."""
+    """Nothing is learned in first-price auctions, or from one exchange of several: the rest is compared."""
     done = market("floors", "sell-openly", "--seeds", "1", "--set", "auction.kind=first_price", *SMALL[:4])
     assert done.code == 0, done.stderr
     assert "Left out, adaptive: publishers.daily-news.slots.top.reserve: what it would learn" in done.stdout
