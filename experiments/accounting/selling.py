@@ -21,7 +21,7 @@ from experiments.ledger import (
     SLOT_RESOLD,
     Ledger,
 )
-from experiments.results.conservation import LOSSES
+from experiments.results.conservation import BUYERS_FEES, LOSSES
 from experiments.results.tables import Codes
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
@@ -171,7 +171,19 @@ def bids(setting: Setting, ledger: Ledger, *, masked: bool) -> Columns:
         "paid_nanos": paid[at],
         "short_nanos": lost[:, :, LOST_SHORT_NANOS][at],
     }
-    return columns | {name: lost[:, :, k][at] for k, name in enumerate(LOSSES)}
+    columns |= {name: lost[:, :, k][at] for k, name in enumerate(LOSSES)}
+    return columns | {name: fees[at] for name, fees in _fees(setting, ledger).items()} if masked else columns
+
+
+def _fees(setting: Setting, ledger: Ledger) -> dict[str, NDArray[np.int64]]:
+    """int64[C, P] by hop: what it took of what each campaign bought of each seller, refunds taken off."""
+    told = {name: np.zeros(ledger.tallies.lost.shape[:2], np.int64) for name in BUYERS_FEES}
+    for (buyer_ix, seller_ix, way, _), sold in by_exchange(setting, ledger).items():
+        if buyer_ix != THEY:
+            kept = kept_and_refunded(sold, setting.scenario.fees, ours=True, resold=way == WAY_NETWORK)
+            for name, fees in told.items():
+                fees[buyer_ix, seller_ix] += getattr(kept, name.removesuffix("_nanos"))
+    return told
 
 
 def _won(setting: Setting, ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -15,7 +15,19 @@ from markupsafe import Markup
 from experiments.report import words
 from experiments.report.facts import Facts, gather
 from experiments.report.findings import findings
-from experiments.report.plots import delivery, fates, money, outcomes, people, prices, safety, spend, style, truth
+from experiments.report.plots import (
+    delivery,
+    fates,
+    money,
+    outcomes,
+    people,
+    prices,
+    safety,
+    sold_by,
+    spend,
+    style,
+    truth,
+)
 from experiments.report.plots.style import Plot
 from experiments.report.template import template
 from experiments.results.conservation import identities
@@ -45,10 +57,16 @@ SECTIONS = (
         "prices",
         "Prices",
         "What it took to win",
-        (prices.landscape,),
+        (prices.landscape, sold_by.lost),
         "No bid reached an auction and no price is known.",
     ),
-    Section("money", "Money", "Where the money went", (money.waterfall, money.ways), "Nobody paid for anything."),
+    Section(
+        "money",
+        "Money",
+        "Where the money went",
+        (money.waterfall, money.ways, sold_by.taken),
+        "Nobody paid for anything.",
+    ),
     Section(
         "safety",
         "Safety",

@@ -36,6 +36,9 @@ def _names(data: Mapping[str, Any]) -> Iterator[Problem]:
                 message = f"no publisher is called {seller!r} (they are defined under publishers); "
                 path: Path = ("campaigns", name, "target", "publishers", ix)
                 yield Problem(path, message + suggestion(seller, known))
+    if at(data, "campaigns", "rivals") is not None:
+        message = "tables call everybody else who buys 'rivals', so a campaign cannot have that name; rename it"
+        yield Problem(("campaigns", "rivals"), message)
     for name, _ in items(data, "networks"):
         if at(data, "publishers", name) is not None:
             yield Problem(("networks", name), "a publisher has the same name; rename one of the two")

@@ -164,6 +164,7 @@ MISTAKES: list[tuple[dict[str, Any], str, list[str]]] = [
         "campaigns.launch.target.deals.0",
         ["seat 'launch' may not buy from 'paper'; add 'paper' to seats.launch.sellers"],
     ),
+    ({"campaigns.rivals": GOOD["campaigns"]["launch"]}, "campaigns.rivals", ["everybody else", "rename it"]),
     ({"packages": {"all": {"slots": {"papr": ["top"]}}}}, "packages.all.slots.papr", ["did you mean paper"]),
     ({"packages": {"all": {"slots": {"paper": ["tip"]}}}}, "packages.all.slots.paper.0", ["did you mean top"]),
     ({**PACKAGED, f"{ORDER}.package": "al"}, f"{ORDER}.package", ["did you mean all"]),

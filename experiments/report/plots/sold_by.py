@@ -1,0 +1,128 @@
+"""What buyers see of sellers: why bids lost there, and who took what of the money. Money in currency units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments.report.facts import OTHERS, Facts, largest, names_and_codes, numbers
+from experiments.report.plots import style
+from experiments.report.plots.style import Plot
+from experiments.report.words import clip, count, money, number, percent
+from experiments.results.conservation import BUYERS_FEES, LOSSES
+from experiments.results.summary import ratio
+from openrtb.money import NANOS_PER_UNIT
+
+COLOURS = (
+    *(style.BLUE, style.SKY, style.GREEN, style.ORANGE, style.YELLOW),
+    *(style.PINK, style.RED, style.GREY, style.MUTED),
+)
+REASONS = dict(
+    zip(
+        LOSSES,
+        (
+            *("a higher bid", "below the floor", "a deal came before", "refused", "stopped while loading"),
+            *("sold elsewhere", "seat barred", "advertiser on the page", "category on the page"),
+        ),
+        strict=True,
+    )
+)
+"""Why bids lose, as people read it."""
+TAKERS = {
+    "trading_desk": ("trading desk", style.PINK),
+    "dsp": ("buying platform (DSP)", style.SKY),
+    "exchange": ("exchange", style.BLUE),
+    "ssp": ("selling platform (SSP)", style.ORANGE),
+}
+ROWS_SHOWN = 15
+
+
+def lost(facts: Facts) -> Plot | None:
+    """Bids that came in time and lost, by seller and reason; in numbers by campaign, too."""
+    table = facts.tables["bids"]
+    if not table.num_rows or not sum(numbers(table, reason).sum() for reason in LOSSES):
+        return None
+    names, codes = names_and_codes(table, "publisher_id")
+    sums = {reason: np.bincount(codes, weights=numbers(table, reason), minlength=len(names)) for reason in LOSSES}
+    told = [reason for reason in LOSSES if sums[reason].sum()]
+    groups = _groups(names, np.sum(list(sums.values()), axis=0).tolist())
+    figure, axes = style.new_figure(1.5 + 0.36 * len(groups))
+    y, base = np.arange(len(groups)), np.zeros(len(groups))
+    for reason in told:
+        width = np.array([sums[reason][members].sum() for members in groups.values()])
+        colour = COLOURS[LOSSES.index(reason)]
+        axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=REASONS[reason])
+        base += width
+    style.name_rows(axes, [clip(name) for name in groups])
+    axes.set_xlabel("bids lost")
+    axes.set_xlim(0, max(1.0, 1.05 * base.max()))
+    style.short_numbers(axes, "x", whole=True)
+    style.plain_axis(axes, "x")
+    style.legend_above(figure, 4)
+    return Plot(
+        "lost",
+        "Why bids lost, seller by seller",
+        "Bids that came in time, by the reason exchanges give for a loss. What was short is the mean of what lost bids "
+        "lacked to the least that would have won (nothing, where another rule was in the way).",
+        figure,
+        ("campaign", "publisher", "bids", "won", *(REASONS[reason] for reason in told), "short (CPM)"),
+        [_lost_row(row, told) for row in table.to_pylist()],
+    )
+
+
+def _lost_row(row: dict[str, Any], told: list[str]) -> tuple[str, ...]:
+    short = ratio(row["short_nanos"] / 1e6, row["bids"] - row["won"])
+    counts = (row["bids"], row["won"], *(row[reason] for reason in told))
+    return row["campaign_id"], row["publisher_id"], *(count(value) for value in counts), number(short)
+
+
+def taken(facts: Facts) -> Plot | None:
+    """Of what each campaign paid: the share of every hop, and what was left for sellers."""
+    table = facts.tables["bids"]
+    if not table.num_rows or not numbers(table, "paid_nanos").sum():
+        return None
+    names, codes = names_and_codes(table, "campaign_id")
+    columns = ("paid_nanos", *BUYERS_FEES)
+    sums = {name: np.bincount(codes, weights=numbers(table, name), minlength=len(names)) for name in columns}
+    gross = sums["paid_nanos"] + sums["trading_desk_nanos"] + sums["dsp_nanos"]
+    if not sum(sums[name].sum() for name in BUYERS_FEES):
+        return None
+    groups = {name: members for name, members in _groups(names, gross.tolist()).items() if gross[members].sum()}
+    figure, axes = style.new_figure(1.5 + 0.36 * len(groups))
+    y, base = np.arange(len(groups)), np.zeros(len(groups))
+    whole = np.array([gross[members].sum() for members in groups.values()])
+    for name, (label, colour) in TAKERS.items():
+        width = np.array([sums[f"{name}_nanos"][members].sum() for members in groups.values()]) / whole
+        axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=label)
+        base += width
+    axes.barh(y, 1.0 - base, left=base, height=0.68, color=style.GREEN, ec=style.PAPER, lw=0.5, label="sellers")
+    style.name_rows(axes, [clip(name) for name in groups])
+    axes.set_xlabel("share of what the campaign cost")
+    axes.set_xlim(0, 1)
+    style.shares(axes, "x")
+    style.plain_axis(axes, "x")
+    style.legend_above(figure, 5)
+    return Plot(
+        "taken",
+        "What each campaign's money became",
+        "What auctions and deals cost, the trading desk's and the buying platform's fees on top, the exchange's and "
+        "the selling platform's out of it. The rest is the seller's; what a network passes on, no buyer is told.",
+        figure,
+        ("campaign", "publisher", "media", *(label for label, _ in TAKERS.values()), "seller has", "share of the cost"),
+        [_taken_row(row, facts.currency) for row in table.to_pylist() if row["won"]],
+    )
+
+
+def _taken_row(row: dict[str, Any], currency: str) -> tuple[str, ...]:
+    fees = [row[name] for name in BUYERS_FEES]
+    cost, left = row["paid_nanos"] + fees[0] + fees[1], row["paid_nanos"] - fees[2] - fees[3]
+    amounts = (money(nanos / NANOS_PER_UNIT, currency) for nanos in (row["paid_nanos"], *fees, left))
+    return row["campaign_id"], row["publisher_id"], *amounts, percent(ratio(left, cost))
+
+
+def _groups(names: list[str], sizes: list[float]) -> dict[str, list[int]]:
+    """The largest names, each with its index, and all others together."""
+    shown, rest = largest(names, sizes, ROWS_SHOWN)
+    groups = {name: [names.index(name)] for name in shown}
+    return groups | ({f"{len(rest)} {OTHERS}": [names.index(name) for name in rest]} if rest else {})
