@@ -21,7 +21,7 @@ from experiments.ledger import (
     SLOT_RESOLD,
     Ledger,
 )
-from experiments.results.conservation import BUYERS_FEES, LOSSES
+from experiments.results.conservation import HOPS, LOSSES
 from experiments.results.tables import Codes
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
@@ -172,17 +172,18 @@ def bids(setting: Setting, ledger: Ledger, *, masked: bool) -> Columns:
         "short_nanos": lost[:, :, LOST_SHORT_NANOS][at],
     }
     columns |= {name: lost[:, :, k][at] for k, name in enumerate(LOSSES)}
-    return columns | {name: fees[at] for name, fees in _fees(setting, ledger).items()} if masked else columns
+    return columns | {name: taken[at] for name, taken in _taken(setting, ledger).items()} if masked else columns
 
 
-def _fees(setting: Setting, ledger: Ledger) -> dict[str, NDArray[np.int64]]:
-    """int64[C, P] by hop: what it took of what each campaign bought of each seller, refunds taken off."""
-    told = {name: np.zeros(ledger.tallies.lost.shape[:2], np.int64) for name in BUYERS_FEES}
+def _taken(setting: Setting, ledger: Ledger) -> dict[str, NDArray[np.int64]]:
+    """int64[C, P] by hop: what it has of what each campaign paid each seller; and what was given back."""
+    told = {name: np.zeros(ledger.tallies.lost.shape[:2], np.int64) for name in HOPS}
     for (buyer_ix, seller_ix, way, _), sold in by_exchange(setting, ledger).items():
         if buyer_ix != THEY:
             kept = kept_and_refunded(sold, setting.scenario.fees, ours=True, resold=way == WAY_NETWORK)
-            for name, fees in told.items():
-                fees[buyer_ix, seller_ix] += getattr(kept, name.removesuffix("_nanos"))
+            parts = kept.trading_desk, kept.dsp, kept.exchange, kept.ssp, kept.publisher + kept.network, kept.refund
+            for name, nanos in zip(HOPS, parts, strict=True):
+                told[name][buyer_ix, seller_ix] += nanos
     return told
 
 

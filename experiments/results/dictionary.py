@@ -230,10 +230,14 @@ TABLES: dict[str, Table] = {
             Column("campaign_id", ID, "", "campaign"),
             Column("publisher_id", ID, "", "seller, under its mask if it is anonymous"),
             *_BIDS,
-            Column("trading_desk_nanos", I64, "nanos", "the trading desk's fee, on top of what was paid and kept"),
+            Column(
+                "trading_desk_nanos", I64, "nanos", "the trading desk's fee, on top of what was paid and kept"
+            ),
             Column("dsp_nanos", I64, "nanos", "the buying platform's fee, on top of it"),
             Column("exchange_nanos", I64, "nanos", "the exchange's fee, out of it"),
-            Column("ssp_nanos", I64, "nanos", "the selling platform's fee, out of it; the rest is the seller's"),
+            Column("ssp_nanos", I64, "nanos", "the selling platform's fee, out of it"),
+            Column("seller_nanos", I64, "nanos", "what was left for the seller"),
+            Column("refund_nanos", I64, "nanos", "given back for bots' impressions, with the fees on them"),
         ),
     ),
     "deals": Table(

@@ -297,9 +297,8 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     told |= {"lost_elsewhere": won * 0, "lost_seat_barred": won * 0, "lost_advertiser_shown": won * 0}
     told |= {"lost_category_shown": won * 0, "short_nanos": paid // 2}
     campaigns = {"campaign_id": Codes(campaign, names)}
-    fees = {
-        name: money[name][: len(won)] for name in ("trading_desk_nanos", "dsp_nanos", "exchange_nanos", "ssp_nanos")
-    }
+    fees = {f"{hop}_nanos": money[f"{hop}_nanos"][: len(won)] for hop in ("trading_desk", "dsp", "exchange", "ssp")}
+    fees |= {"seller_nanos": money["publisher_nanos"][: len(won)], "refund_nanos": won * 0}
     advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
     return {
         "bids": campaigns | {"publisher_id": Codes(seller, sellers)} | told | fees,

@@ -10,7 +10,7 @@ from experiments.report.facts import OTHERS, Facts, largest, names_and_codes, nu
 from experiments.report.plots import style
 from experiments.report.plots.style import Plot
 from experiments.report.words import clip, count, money, number, percent
-from experiments.results.conservation import BUYERS_FEES, LOSSES
+from experiments.results.conservation import HOPS, LOSSES
 from experiments.results.summary import ratio
 from openrtb.money import NANOS_PER_UNIT
 
@@ -34,6 +34,8 @@ TAKERS = {
     "dsp": ("buying platform (DSP)", style.SKY),
     "exchange": ("exchange", style.BLUE),
     "ssp": ("selling platform (SSP)", style.ORANGE),
+    "seller": ("sellers", style.GREEN),
+    "refund": ("refunded", style.GREY),
 }
 ROWS_SHOWN = 15
 
@@ -83,42 +85,40 @@ def taken(facts: Facts) -> Plot | None:
     if not table.num_rows or not numbers(table, "paid_nanos").sum():
         return None
     names, codes = names_and_codes(table, "campaign_id")
-    columns = ("paid_nanos", *BUYERS_FEES)
-    sums = {name: np.bincount(codes, weights=numbers(table, name), minlength=len(names)) for name in columns}
-    gross = sums["paid_nanos"] + sums["trading_desk_nanos"] + sums["dsp_nanos"]
-    if not sum(sums[name].sum() for name in BUYERS_FEES):
+    sums = {name: np.bincount(codes, weights=numbers(table, name), minlength=len(names)) for name in HOPS}
+    gross = np.sum(list(sums.values()), axis=0)
+    if gross.sum() == sums["seller_nanos"].sum():
         return None
     groups = {name: members for name, members in _groups(names, gross.tolist()).items() if gross[members].sum()}
     figure, axes = style.new_figure(1.5 + 0.36 * len(groups))
     y, base = np.arange(len(groups)), np.zeros(len(groups))
     whole = np.array([gross[members].sum() for members in groups.values()])
-    for name, (label, colour) in TAKERS.items():
+    shown = {name: told for name, told in TAKERS.items() if sums[f"{name}_nanos"].sum()}
+    for name, (label, colour) in shown.items():
         width = np.array([sums[f"{name}_nanos"][members].sum() for members in groups.values()]) / whole
         axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=label)
         base += width
-    axes.barh(y, 1.0 - base, left=base, height=0.68, color=style.GREEN, ec=style.PAPER, lw=0.5, label="sellers")
     style.name_rows(axes, [clip(name) for name in groups])
     axes.set_xlabel("share of what the campaign cost")
     axes.set_xlim(0, 1)
     style.shares(axes, "x")
     style.plain_axis(axes, "x")
-    style.legend_above(figure, 5)
+    style.legend_above(figure, 6)
     return Plot(
         "taken",
         "What each campaign's money became",
         "What auctions and deals cost, the trading desk's and the buying platform's fees on top, the exchange's and "
-        "the selling platform's out of it. The rest is the seller's; what a network passes on, no buyer is told.",
+        "the selling platform's out of it. The rest is the seller's: what a network passes on, no buyer is told.",
         figure,
-        ("campaign", "publisher", "media", *(label for label, _ in TAKERS.values()), "seller has", "share of the cost"),
+        ("campaign", "publisher", "paid", *(label for label, _ in TAKERS.values()), "share of sellers"),
         [_taken_row(row, facts.currency) for row in table.to_pylist() if row["won"]],
     )
 
 
 def _taken_row(row: dict[str, Any], currency: str) -> tuple[str, ...]:
-    fees = [row[name] for name in BUYERS_FEES]
-    cost, left = row["paid_nanos"] + fees[0] + fees[1], row["paid_nanos"] - fees[2] - fees[3]
-    amounts = (money(nanos / NANOS_PER_UNIT, currency) for nanos in (row["paid_nanos"], *fees, left))
-    return row["campaign_id"], row["publisher_id"], *amounts, percent(ratio(left, cost))
+    parts = [row[name] for name in HOPS]
+    amounts = (money(nanos / NANOS_PER_UNIT, currency) for nanos in (sum(parts), *parts))
+    return row["campaign_id"], row["publisher_id"], *amounts, percent(ratio(row["seller_nanos"], sum(parts)))
 
 
 def _groups(names: list[str], sizes: list[float]) -> dict[str, list[int]]:

@@ -16,6 +16,7 @@ from experiments.report.facts import Facts, gather
 from experiments.report.page import SECTIONS
 from experiments.report.plots import fates, money, prices, safety, sold_by, style
 from experiments.report.words import count, number, percent
+from experiments.results.conservation import HOPS
 from experiments.results.dictionary import FATES
 from experiments.results.tables import build_tables
 from tests.experiments import synthetic_run
@@ -175,8 +176,9 @@ def test_buyers_see_why_they_lost_and_who_took_what() -> None:
     short = number(first["short_nanos"] / 1e6 / (first["bids"] - first["won"]))
     counts = [count(first[name]) for name in ("bids", "won", "lost_to_higher_bid")]
     assert list(lost.rows[0]) == [first["campaign_id"], first["publisher_id"], *counts, short]
-    cost, left = first["paid_nanos"] + first["dsp_nanos"], first["paid_nanos"] - first["exchange_nanos"]
-    assert taken.rows[0][-1] == percent(left / cost)
+    cost = first["paid_nanos"] + first["dsp_nanos"]
+    assert cost == sum(first[name] for name in HOPS)
+    assert taken.rows[0][-1] == percent((first["paid_nanos"] - first["exchange_nanos"]) / cost)
     assert len(taken.rows) == sum(row["won"] > 0 for row in bids)
 
 
