@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAYS
+from exchange_sim.selling.rules import GUARANTEED, WAY_GUARANTEED, WAY_NETWORK, WAYS
+from exchange_sim.selling.terms import still_owed
 from experiments.accounting.sales import PARTS, THEY, Sold, sales
 from experiments.compile.selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import (
@@ -198,8 +199,8 @@ def _won(setting: Setting, ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[n
     return won, paid, bid
 
 
-def deals(setting: Setting) -> Columns:
-    """One row per deal: what it owes and what was delivered."""
+def deals(setting: Setting, ledger: Ledger) -> Columns:
+    """One row per deal: what it owes, what was delivered, and what of that came late."""
     rows = setting.scenario.deals
     return {
         "deal_id": list(rows),
@@ -207,4 +208,35 @@ def deals(setting: Setting) -> Columns:
         "price_nanos": setting.world.selling.deals["price_nanos"][: len(rows)].astype(np.int64),
         "owed": np.array([deal.impressions or 0 for deal in rows.values()], np.int64),
         "delivered": setting.world.selling.delivered[: len(rows)].copy(),
+        "made_good": made_good(setting, ledger)[: len(rows)],
     }
+
+
+def made_good(setting: Setting, ledger: Ledger) -> NDArray[np.int64]:
+    """int64[D]: impressions that guaranteed deals delivered after they were due.
+
+    Where several are on one slot, each impression is the first one's that wanted it then, as requests carry it.
+    """
+    terms, slots = setting.world.selling.deals, setting.world.slots
+    shown = ledger.exposures[ledger.exposures["way"] == WAY_GUARANTEED]
+    late, had = np.zeros(len(terms), np.int64), np.zeros(len(terms), np.int64)
+    if not len(shown):
+        return late
+    listed = setting.world.selling.slot_deals
+    on = [
+        [int(d) for d in listed[first : first + count] if terms["kind"][d] == GUARANTEED]
+        for first, count in zip(slots["deals_first"].tolist(), slots["deals_count"].tolist(), strict=True)
+    ]
+    slot_ix, time_s = shown["slot_ix"], shown["time_s"]
+    if max(map(len, on)) == 1:
+        deal_ix = np.array([here[0] if here else -1 for here in on])[slot_ix]
+        np.add.at(late, deal_ix[time_s >= terms["end_s"][deal_ix]], 1)
+        return late
+    for k in np.argsort(time_s, kind="stable").tolist():
+        now_s = float(time_s[k])
+        for d in on[int(slot_ix[k])]:
+            if still_owed(terms, had, d, now_s):
+                had[d] += 1
+                late[d] += now_s >= terms["end_s"][d]
+                break
+    return late

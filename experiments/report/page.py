@@ -49,7 +49,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("spent", "Not spent", "Why money was not spent", (fates.waterfall, fates.over_time, fates.reasons)),
-    Section("plan", "Plan", "Plan and delivery over time", (spend.total, spend.by_campaign)),
+    Section("plan", "Plan", "Plan and delivery over time", (spend.total, spend.by_campaign, sold_by.deals)),
     Section(
         "where", "Delivery", "Where it ran", (delivery.by_publisher, delivery.by_device), "No impression was bought."
     ),

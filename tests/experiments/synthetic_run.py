@@ -302,7 +302,8 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
     return {
         "bids": campaigns | {"publisher_id": Codes(seller, sellers)} | told | fees,
-        "deals": {"deal_id": [], "kind": [], "price_nanos": won[:0], "owed": won[:0], "delivered": won[:0]},
+        "deals": {"deal_id": [], "kind": []}
+        | {name: won[:0] for name in ("price_nanos", "owed", "delivered", "made_good")},
         "money": money,
         "seller_yield": {
             "seller_id": sold_by,

@@ -1,4 +1,4 @@
-"""What buyers see of sellers: why bids lost there, and who took what of the money. Money in currency units."""
+"""What buyers see of sellers: why bids lost, what deals delivered, who took what. Money in currency units."""
 
 from __future__ import annotations
 
@@ -119,6 +119,47 @@ def _taken_row(row: dict[str, Any], currency: str) -> tuple[str, ...]:
     parts = [row[name] for name in HOPS]
     amounts = (money(nanos / NANOS_PER_UNIT, currency) for nanos in (sum(parts), *parts))
     return row["campaign_id"], row["publisher_id"], *amounts, percent(ratio(row["seller_nanos"], sum(parts)))
+
+
+def deals(facts: Facts) -> Plot | None:
+    """Of each deal: what was delivered in time and made good afterwards, and what is missing of what it owes."""
+    rows = [row for row in facts.tables["deals"].to_pylist() if row["kind"] != "floor"]
+    if not rows:
+        return None
+    drawn = sorted(rows, key=lambda row: (-max(row["owed"], row["delivered"]), row["deal_id"]))[:ROWS_SHOWN]
+    parts = [_delivery(row) for row in drawn]
+    figure, axes = style.new_figure(1.5 + 0.36 * len(drawn))
+    y, base = np.arange(len(drawn)), np.zeros(len(drawn))
+    labels = ("delivered", "made good, late", "missing")
+    for k, (label, colour) in enumerate(zip(labels, (style.GREEN, style.ORANGE, style.GREY), strict=True)):
+        width = np.array([part[k] for part in parts])
+        axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=label)
+        base += width
+    style.name_rows(axes, [clip(row["deal_id"]) for row in drawn])
+    axes.set_xlabel("impressions")
+    axes.set_xlim(0, max(1.0, 1.05 * base.max()))
+    style.short_numbers(axes, "x", whole=True)
+    style.plain_axis(axes, "x")
+    style.legend_above(figure, 3)
+    return Plot(
+        "deals",
+        "Deals and what they delivered",
+        "Only guaranteed deals owe a number of impressions; what they lack when they are due is made good afterwards.",
+        figure,
+        ("deal", "kind", "price (CPM)", "owed", "in time", "made good", "missing"),
+        [
+            (
+                *(row["deal_id"], row["kind"].replace("_", " "), number(row["price_nanos"] / 1e6), count(row["owed"])),
+                *(count(part) for part in _delivery(row)),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _delivery(row: dict[str, Any]) -> tuple[int, int, int]:
+    """Impressions in time, made good, and missing."""
+    return row["delivered"] - row["made_good"], row["made_good"], max(0, row["owed"] - row["delivered"])
 
 
 def _groups(names: list[str], sizes: list[float]) -> dict[str, list[int]]:
