@@ -49,6 +49,8 @@ _DEVICE_TYPES = {
 }
 EXCHANGE_DOMAIN = "exchange.bidlab"
 """Who the supply chain says sells: this exchange."""
+SSP_DOMAIN = "ssp.bidlab"
+"""The selling platform in the supply chain, where it takes a fee."""
 MOST_KEPT = 10_000
 """Impressions made ready and kept, by their terms."""
 IMP_ID = "1"
@@ -79,10 +81,18 @@ class SlotCard:
     deal_floor_nanos: int
     exchange: str = EXCHANGE_DOMAIN
     """Who the supply chain says sells."""
+    through_ssp: bool = False
+    """Whether a selling platform stands between the seller and the exchange."""
     resold: bool = False
     """Whether a network offers it as its own."""
     blocked: tuple[str, ...] = ()
     """Advertisers the seller does not show."""
+    blocked_categories: tuple[str, ...] = ()
+    """Codes of categories it does not show."""
+    blocked_attributes: tuple[int, ...] = ()
+    """Creative attributes it does not show."""
+    start_delay: int | None = None
+    """When a video ad plays: 0 before the content, -1 in it, -2 after it."""
     position: int = -1
     """Where it stands on its page, from 0; -1: it is on none."""
     pod: tuple[str, int] | None = None
@@ -166,6 +176,7 @@ class RequestMaker:
         self._sources = [_source(card) for card in cards]
         self._positions = [card.position for card in cards]
         self._blocked = [list(card.blocked) or None for card in cards]
+        self._categories = [list(card.blocked_categories) or None for card in cards]
         self._sites = [_site(card) if card.kind == "site" else None for card in cards]
         self._apps = [_app(card) if card.kind == "app" else None for card in cards]
         self._formats = [card.format for card in cards]
@@ -219,6 +230,7 @@ class RequestMaker:
             self._regs,
             source=source,
             badv=self._blocked[slot_ix],
+            bcat=self._categories[slot_ix],
         )
 
     def _offered(self, terms: np.void) -> tuple[int, list[Imp]]:
@@ -248,22 +260,36 @@ class RequestMaker:
 
 
 def _source(card: SlotCard) -> Source:
-    """The chain of sellers: the publisher's account with the exchange, or the network's, which does not say whose."""
-    node = SupplyNode(card.exchange, card.publisher_id, 1)
-    return Source(schain=SupplyChain(0 if card.resold else 1, [node], "1.0"))
+    """The chain of sellers, from the publisher on: its account with the selling platform, that one's with the exchange.
+
+    Without a selling platform the account is with the exchange. A network does not say whose impression it is.
+    """
+    nodes = [SupplyNode(card.exchange, card.publisher_id, 1)]
+    if card.through_ssp:
+        nodes = [SupplyNode(SSP_DOMAIN, card.publisher_id, 1), SupplyNode(card.exchange, SSP_DOMAIN, 1)]
+    return Source(schain=SupplyChain(0 if card.resold else 1, nodes, "1.0"))
 
 
 def _imp(card: SlotCard, currency: str, fixed: bool = False) -> Imp:
     banner = video = pmp = audio = native = None
+    no = list(card.blocked_attributes) or None
     if card.format == "video":
         pod, place = card.pod or (None, None)
-        video = Video(["video/mp4", "video/webm"], w=card.width, h=card.height, podid=pod, slotinpod=place)
+        video = Video(
+            ["video/mp4", "video/webm"],
+            w=card.width,
+            h=card.height,
+            startdelay=card.start_delay,
+            battr=no,
+            podid=pod,
+            slotinpod=place,
+        )
     elif card.format == "audio":
-        audio = Audio(mimes=["audio/mpeg", "audio/mp4", "audio/ogg"])
+        audio = Audio(mimes=["audio/mpeg", "audio/mp4", "audio/ogg"], battr=no)
     elif card.format == "native":
-        native = Native(NATIVE_REQUEST, "1.2")
+        native = Native(NATIVE_REQUEST, "1.2", battr=no)
     else:
-        banner = Banner(card.width, card.height, [Format(card.width, card.height)])
+        banner = Banner(card.width, card.height, [Format(card.width, card.height)], battr=no)
     if card.deal_id is not None:
         at = int(AuctionType.DEAL_PRICE) if fixed else None
         pmp = Pmp(0, [Deal(card.deal_id, nanos_to_cpm(card.deal_floor_nanos), currency, at)])

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange_sim.selling.rules import WAY_GUARANTEED, WAY_NETWORK, WAYS
+from exchange_sim.selling.rules import GUARANTEED, WAY_GUARANTEED, WAY_NETWORK, WAYS
+from exchange_sim.selling.terms import still_owed
 from experiments.accounting.sales import PARTS, THEY, Sold, sales
 from experiments.compile.selling import bulk_nanos, offered_slots, seller_names
 from experiments.ledger import (
@@ -21,7 +22,7 @@ from experiments.ledger import (
     SLOT_RESOLD,
     Ledger,
 )
-from experiments.results.conservation import LOSSES
+from experiments.results.conservation import HOPS, LOSSES
 from experiments.results.tables import Codes
 from experiments.scenario.selling import Fees
 from experiments.setting import Setting
@@ -147,7 +148,7 @@ def _refunds(setting: Setting) -> list[Row]:
         missing = (deal.impressions or 0) - int(setting.world.selling.delivered[d])
         if deal.kind == "guaranteed" and deal.prepaid and payer is not None and missing > 0:
             owed = missing * int(setting.world.selling.deals["price_nanos"][d])
-            rows.append((payer, deal.publisher, WAYS[WAY_GUARANTEED], "", 0, Split(owed, refund=owed)))
+            rows.append((payer, deal.publisher or "", WAYS[WAY_GUARANTEED], "", 0, Split(owed, refund=owed)))
     return rows
 
 
@@ -171,7 +172,20 @@ def bids(setting: Setting, ledger: Ledger, *, masked: bool) -> Columns:
         "paid_nanos": paid[at],
         "short_nanos": lost[:, :, LOST_SHORT_NANOS][at],
     }
-    return columns | {name: lost[:, :, k][at] for k, name in enumerate(LOSSES)}
+    columns |= {name: lost[:, :, k][at] for k, name in enumerate(LOSSES)}
+    return columns | {name: taken[at] for name, taken in _taken(setting, ledger).items()} if masked else columns
+
+
+def _taken(setting: Setting, ledger: Ledger) -> dict[str, NDArray[np.int64]]:
+    """int64[C, P] by hop: what it has of what each campaign paid each seller; and what was given back."""
+    told = {name: np.zeros(ledger.tallies.lost.shape[:2], np.int64) for name in HOPS}
+    for (buyer_ix, seller_ix, way, _), sold in by_exchange(setting, ledger).items():
+        if buyer_ix != THEY:
+            kept = kept_and_refunded(sold, setting.scenario.fees, ours=True, resold=way == WAY_NETWORK)
+            parts = kept.trading_desk, kept.dsp, kept.exchange, kept.ssp, kept.publisher + kept.network, kept.refund
+            for name, nanos in zip(HOPS, parts, strict=True):
+                told[name][buyer_ix, seller_ix] += nanos
+    return told
 
 
 def _won(setting: Setting, ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -185,8 +199,8 @@ def _won(setting: Setting, ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[n
     return won, paid, bid
 
 
-def deals(setting: Setting) -> Columns:
-    """One row per deal: what it owes and what was delivered."""
+def deals(setting: Setting, ledger: Ledger) -> Columns:
+    """One row per deal: what it owes, what was delivered, and what of that came late."""
     rows = setting.scenario.deals
     return {
         "deal_id": list(rows),
@@ -194,4 +208,35 @@ def deals(setting: Setting) -> Columns:
         "price_nanos": setting.world.selling.deals["price_nanos"][: len(rows)].astype(np.int64),
         "owed": np.array([deal.impressions or 0 for deal in rows.values()], np.int64),
         "delivered": setting.world.selling.delivered[: len(rows)].copy(),
+        "made_good": made_good(setting, ledger)[: len(rows)],
     }
+
+
+def made_good(setting: Setting, ledger: Ledger) -> NDArray[np.int64]:
+    """int64[D]: impressions that guaranteed deals delivered after they were due.
+
+    Where several are on one slot, each impression is the first one's that wanted it then, as requests carry it.
+    """
+    terms, slots = setting.world.selling.deals, setting.world.slots
+    shown = ledger.exposures[ledger.exposures["way"] == WAY_GUARANTEED]
+    late, had = np.zeros(len(terms), np.int64), np.zeros(len(terms), np.int64)
+    if not len(shown):
+        return late
+    listed = setting.world.selling.slot_deals
+    on = [
+        [int(d) for d in listed[first : first + count] if terms["kind"][d] == GUARANTEED]
+        for first, count in zip(slots["deals_first"].tolist(), slots["deals_count"].tolist(), strict=True)
+    ]
+    slot_ix, time_s = shown["slot_ix"], shown["time_s"]
+    if max(map(len, on)) == 1:
+        deal_ix = np.array([here[0] if here else -1 for here in on])[slot_ix]
+        np.add.at(late, deal_ix[time_s >= terms["end_s"][deal_ix]], 1)
+        return late
+    for k in np.argsort(time_s, kind="stable").tolist():
+        now_s = float(time_s[k])
+        for d in on[int(slot_ix[k])]:
+            if still_owed(terms, had, d, now_s):
+                had[d] += 1
+                late[d] += now_s >= terms["end_s"][d]
+                break
+    return late

@@ -56,7 +56,7 @@ def account(setting: Setting, ledger: Ledger, book: Book) -> dict[str, Columns]:
         "data_costs": _data_costs(more, names),
         "campaigns": campaign_columns(setting, ledger, book, names, more),
         "bids": bids(setting, ledger, masked=True),
-        "deals": deals(setting),
+        "deals": deals(setting, ledger),
         "money": money(setting, ledger),
         "seller_bids": bids(setting, ledger, masked=False),
         "safety": safety(setting, ledger, masked=True),

@@ -62,7 +62,7 @@ def look_out(
     for d, (name, deal) in enumerate(scenario.deals.items()):
         if deal.kind != "guaranteed" or deal.impressions is None:
             continue
-        slots = [s for s, offered in enumerate(offers) if covers(deal, offered)]
+        slots = [s for s, offered in enumerate(offers) if covers(scenario, deal, offered)]
         had = int(delivered[0][d])
         remaining = max(0, deal.impressions - had)
         due = min(deal.days or scenario.days, scenario.days)
@@ -70,7 +70,7 @@ def look_out(
         before = float(taken[: int(np.searchsorted(ends, until)) + 1, slots].sum())
         window = Expected(*(part[slots] for part in expect_total(past, until))).together(0)
         told = Promise(
-            *(name, deal.publisher, deal.impressions, had, due, deal.probability),
+            *(name, deal.publisher or "", deal.impressions, had, due, deal.probability),
             chance=float(chance(window, np.asarray(remaining + before))) if remaining else 1.0,
             truth_chance=float(stats.poisson.sf(remaining - 1, max(0.0, truth(until)[slots].sum() - before))),
             could=max(0, int(surely(window, deal.probability)) - math.ceil(before) - remaining),

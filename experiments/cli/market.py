@@ -150,19 +150,22 @@ def _compare(
     *,
     clashes: bool = False,
 ) -> None:
-    from experiments.market.ways import compare, measure
+    from experiments.market.ways import compare, feasible, measure
     from experiments.scenario.loader import load
 
     plan = load(name, overrides or [])
-    variants = variants_of(plan)
+    variants, left_out = feasible(variants_of(plan), plan)
     with runs_bar("market", len(variants) * seeds) as on_run:
         found = dict(compare(variants, plan, seeds, measure, on_run))
     base = next(iter(found.values()))
     rows = [_row(variant, results, base, ("clashes",) if clashes else ()) for variant, results in found.items()]
     if as_json:
-        print(json.dumps({"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows}, indent=2))
+        told = {"scenario": plan.name, "seeds": seeds, "currency": plan.currency, "rows": rows, "left_out": left_out}
+        print(json.dumps(told, indent=2))
         return
     _show(rows, plan.currency, seeds)
+    for variant, why in left_out.items():
+        print(f"Left out, {variant}: {why}")
 
 
 def _row(variant: str, results: list[Result], base: list[Result], more: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def _slots(scenario: Scenario) -> NDArray[np.void]:
         rows["floor_nanos"][s] = cpm_to_nanos(offered.slot.floor)
         rows["deal_ix"][s] = -1
         for d, deal in enumerate(scenario.deals.values()):
-            if covers(deal, offered):
+            if covers(scenario, deal, offered):
                 rows["deal_ix"][s] = d
                 rows["deal_floor_nanos"][s] = cpm_to_nanos(deal.floor)
                 break

@@ -78,10 +78,12 @@ def masked_slots(scenario: Scenario) -> list[str]:
     return told
 
 
-def covers(deal: Deal, offered: Offered) -> bool:
+def covers(scenario: Scenario, deal: Deal, offered: Offered) -> bool:
     """Whether a deal is about this slot."""
     if offered.resold or offered.exchange:
         return False
+    if deal.package is not None:
+        return offered.name in scenario.packages[deal.package].slots.get(offered.owner, ())
     return deal.publisher == offered.owner and (deal.slots is None or offered.name in deal.slots)
 
 
@@ -96,7 +98,7 @@ def compile_selling(scenario: Scenario, rivals: list[str], slots: NDArray[np.voi
     slot_deals: list[int] = []
     learned: list[tuple[int, float, float]] = []
     for s, offered in enumerate(offers):
-        own = [d for d, deal in enumerate(scenario.deals.values()) if covers(deal, offered)]
+        own = [d for d, deal in enumerate(scenario.deals.values()) if covers(scenario, deal, offered)]
         own.sort(key=lambda d: -kinds[d])
         slots["deals_first"][s], slots["deals_count"][s] = len(slot_deals), len(own)
         slot_deals += own

@@ -38,8 +38,20 @@ def pages_refused(campaign: Campaign) -> set[Attribute]:
 
 
 def ad_refused(scenario: Scenario, publisher: Publisher, campaign: Campaign) -> bool:
-    """Whether the publisher refuses the campaign's advertiser, or its ads for what they declare."""
-    return campaign.product in publisher.blocked or bool({*campaign.ad.declared} & ads_refused(scenario, publisher))
+    """Whether the publisher refuses the campaign's advertiser, or one of its ads for what is said of it."""
+    refused = campaign.product in publisher.blocked or bool({*campaign.ad.declared} & ads_refused(scenario, publisher))
+    return refused or _blocked(scenario, publisher, campaign)
+
+
+def _blocked(scenario: Scenario, publisher: Publisher, campaign: Campaign) -> bool:
+    """Whether one of the campaign's ads is of a category, or has a creative attribute, that the publisher blocks."""
+    product, ads = scenario.products.get(campaign.product or ""), campaign.creatives.values()
+    codes = {code for ad in ads for code in ad.categories}
+    if product is not None and product.category is not None:
+        codes.add(product.category)
+    attributes = {number for ad in ads for number in ad.attributes}
+    by_category = any(code == no or code.startswith(f"{no}-") for code in codes for no in publisher.blocked_categories)
+    return by_category or not attributes.isdisjoint(publisher.blocked_attributes)
 
 
 def page_refused(publisher: Publisher, campaign: Campaign) -> bool:
@@ -69,7 +81,9 @@ def by_rules(scenario: Scenario) -> bool:
 def compile_verification(scenario: Scenario, slots: NDArray[np.void]) -> Verification:
     """The arrays; where anything is checked all slots leave the plain path (SLOT.rules in *slots*, SLOT[S])."""
     told, checked = scenario.verification, by_rules(scenario)
-    on = checked or any(body.blocked for body in scenario.publishers.values())
+    on = checked or any(
+        body.blocked or body.blocked_categories or body.blocked_attributes for body in scenario.publishers.values()
+    )
     sellers, campaigns = seller_names(scenario), list(scenario.campaigns.values())
     pairs = np.zeros((len(sellers) if on else 0, len(campaigns)), np.uint8)
     pages = np.zeros((len(sellers) if on else 0, len(ATTRIBUTES)))

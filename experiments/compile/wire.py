@@ -10,6 +10,9 @@ from experiments.scenario import market
 from experiments.scenario.selling import Publisher
 from experiments.setting import Setting
 
+START_DELAYS = {"pre": 0, "mid": -1, "post": -2}
+"""`video.startdelay` (AdCOM 1.0, start delay modes)."""
+
 
 def compile_wire(spec: market.Wire) -> Wire:
     """Latency, time-outs and lost notices of a scenario."""
@@ -54,8 +57,12 @@ def slot_cards(setting: Setting) -> list[SlotCard]:
                 deal_id=directory.deals[deal_ix] if deal_ix >= 0 else None,
                 deal_floor_nanos=int(row["deal_floor_nanos"]),
                 exchange=f"{offered.exchange}.bidlab" if offered.exchange else EXCHANGE_DOMAIN,
+                through_ssp=scenario.fees.ssp > 0,
                 resold=offered.resold,
                 blocked=() if publisher is None else tuple(publisher.blocked),
+                blocked_categories=() if publisher is None else tuple(publisher.blocked_categories),
+                blocked_attributes=() if publisher is None else tuple(publisher.blocked_attributes),
+                start_delay=None if offered.slot.roll is None else START_DELAYS[offered.slot.roll],
                 position=-1 if placed is None else placed.position,
                 pod=None if placed is None or publisher is None else _pod(publisher, placed),
             )

@@ -218,7 +218,8 @@ def clear_opportunity(
     rivals_ix = int(world.slots["rivals_ix"][slot_ix])
     if world.slots["rules"][opps["slot_ix"][i]] != 0:
         seller_slot_ix, refused = int(opps["slot_ix"][i]), -1
-        pages, paged = world.pages, world.pages.slots.shape[0] > 0
+        pages = world.pages
+        paged = pages.slots.shape[0] > 0 and pages.slots["slots"][seller_slot_ix] > 0
         if paged:
             auction_ix = int(opps["auction_ix"][i])
             refused = enter_page(pages.slots, pages.marks, pages.on_view, seller_slot_ix, auction_ix, campaign_ix)

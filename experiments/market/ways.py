@@ -23,6 +23,8 @@ from experiments.drivers.batch import run_batch
 from experiments.errors import ScenarioError
 from experiments.ledger import SLOT_CLASHES, SLOT_RIVAL_BIDS, SLOT_SOLD
 from experiments.scenario.models import Scenario
+from experiments.scenario.problems import dotted
+from experiments.scenario.references import find_problems
 from experiments.setting import make_ready
 from openrtb.money import NANOS_PER_CPM, NANOS_PER_UNIT
 
@@ -104,6 +106,28 @@ def compare(
         yield name, results
 
 
+def feasible(
+    variants: dict[str, Callable[[Data], Data]], scenario: Scenario
+) -> tuple[dict[str, Callable[[Data], Data]], dict[str, str]]:
+    """The variants that *scenario* allows, and why it does not allow the others.
+
+    Raises `ScenarioError` where it does not even allow the first, with which the others are compared.
+    """
+    left_out: dict[str, str] = {}
+    for name, change in variants.items():
+        try:
+            problems = find_problems(change(scenario.model_dump()))
+        except ScenarioError as error:
+            left_out[name] = str(error)
+            continue
+        if problems:
+            left_out[name] = f"{dotted(problems[0].path)}: {problems[0].message}"
+    first = next(iter(variants))
+    if first in left_out:
+        raise ScenarioError(f"{scenario.name}: cannot be run as {first!r}, which is compared with: {left_out[first]}")
+    return {name: change for name, change in variants.items() if name not in left_out}, left_out
+
+
 def paired_difference(results: list[Result], base: list[Result]) -> tuple[float, float | None]:
     """Mean difference of publishers' revenue from *base* in pairs, and its standard error (None: one seed only)."""
     differences = np.array([a.publisher - b.publisher for a, b in zip(results, base, strict=True)])
@@ -170,6 +194,14 @@ def sold_to_networks(data: Data) -> Data:
     return data
 
 
+def under_their_names(data: Data) -> Data:
+    """Everything at once, and nobody sells under a mask: rivals bid there as their distribution says."""
+    for publisher in data["publishers"].values():
+        if publisher["anonymous"]:
+            publisher |= {"anonymous": False, "discount": 0.0}
+    return data
+
+
 def as_written(data: Data) -> Data:
     """Everything at once, as the scenario says."""
     return data
@@ -183,6 +215,7 @@ WAYS_COMPARED: dict[str, Callable[[Data], Data]] = {
     "private market": sold_privately,
     "header bidding": sold_by_header,
     "ad network": sold_to_networks,
+    "under their names": under_their_names,
     "as written": as_written,
 }
 
@@ -200,10 +233,13 @@ def ways_of(scenario: Scenario) -> dict[str, Callable[[Data], Data]]:
         "private market": bool(kinds),
         "header bidding": any(publisher.header for publisher in scenario.publishers.values()),
         "ad network": bool(scenario.networks),
+        "under their names": any(publisher.anonymous for publisher in scenario.publishers.values()),
     }
     if not any(has.values()):
         message = "everything is sold in one open auction, so there is nothing to compare it with"
-        raise ScenarioError(f"deals: {message}; add deals, networks, or exchanges under publishers.*.header")
+        raise ScenarioError(
+            f"deals: {message}; add deals, networks, exchanges under publishers.*.header, or an anonymous seller"
+        )
     return {name: change for name, change in WAYS_COMPARED.items() if has.get(name, True)}
 
 
@@ -275,10 +311,17 @@ def empirical_reserves(data: Data) -> Data:
 
 
 def adaptive_reserves(data: Data) -> Data:
-    """No floor but one that each slot learns while it sells."""
-    data = no_floors(data)
-    for _, slot in _slots(data):
-        slot["reserve"] = {"kind": "adaptive", "explore": 0.1, "half_life_ticks": 288.0}
+    """No floor but one that each slot learns while it sells, where it is not sold in several exchanges at once.
+
+    Raises `ScenarioError` where no slot can learn.
+    """
+    data, learns = no_floors(data), False
+    for owner in ("publishers", "networks"):
+        for body in data[owner].values():
+            for slot in {} if body.get("header") else body["slots"].values():
+                slot["reserve"], learns = {"kind": "adaptive", "explore": 0.1, "half_life_ticks": 288.0}, True
+    if not learns:
+        raise ScenarioError("no floor is learned where everything is sold in several exchanges at once")
     return data
 
 

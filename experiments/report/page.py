@@ -15,7 +15,19 @@ from markupsafe import Markup
 from experiments.report import words
 from experiments.report.facts import Facts, gather
 from experiments.report.findings import findings
-from experiments.report.plots import delivery, fates, money, outcomes, people, prices, safety, spend, style, truth
+from experiments.report.plots import (
+    delivery,
+    fates,
+    money,
+    outcomes,
+    people,
+    prices,
+    safety,
+    sold_by,
+    spend,
+    style,
+    truth,
+)
 from experiments.report.plots.style import Plot
 from experiments.report.template import template
 from experiments.results.conservation import identities
@@ -37,7 +49,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("spent", "Not spent", "Why money was not spent", (fates.waterfall, fates.over_time, fates.reasons)),
-    Section("plan", "Plan", "Plan and delivery over time", (spend.total, spend.by_campaign)),
+    Section("plan", "Plan", "Plan and delivery over time", (spend.total, spend.by_campaign, sold_by.deals)),
     Section(
         "where", "Delivery", "Where it ran", (delivery.by_publisher, delivery.by_device), "No impression was bought."
     ),
@@ -45,10 +57,16 @@ SECTIONS = (
         "prices",
         "Prices",
         "What it took to win",
-        (prices.landscape,),
+        (prices.landscape, sold_by.lost),
         "No bid reached an auction and no price is known.",
     ),
-    Section("money", "Money", "Where the money went", (money.waterfall, money.ways), "Nobody paid for anything."),
+    Section(
+        "money",
+        "Money",
+        "Where the money went",
+        (money.waterfall, money.ways, sold_by.taken),
+        "Nobody paid for anything.",
+    ),
     Section(
         "safety",
         "Safety",

@@ -71,6 +71,9 @@ LOSSES = (
 TAKERS = ("trading_desk", "dsp", "exchange", "ssp", "network", "publisher", "refund")
 """Who has what the advertisers paid."""
 
+HOPS = ("trading_desk_nanos", "dsp_nanos", "exchange_nanos", "ssp_nanos", "seller_nanos", "refund_nanos")
+"""What buyers are told of the way their money took: all of it together is what a campaign paid."""
+
 
 def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
     money, bids = tables["money"], tables["bids"]
@@ -99,6 +102,12 @@ def _money(tables: Tables) -> Iterator[tuple[str, bool]]:
     yield "bids stopped while loading = stopped ads + stopped pages", _sum(bids, "lost_stopped") == stopped
     won = {_sum(bids, "won"), _sum(tables["seller_bids"], "won"), tables["exposures"].num_rows}
     yield "bids won = impressions bought, as the buyer and as the seller sees it", len(won) == 1
+    names, told = set(bids["campaign_id"].to_pylist()), dict.fromkeys(HOPS[:5], 0)
+    for name in (*HOPS[:4], "network_nanos", "publisher_nanos"):
+        sums = sums_by(money, "buyer_id", name)
+        told[name if name in told else "seller_nanos"] += sum(n for buyer, n in sums.items() if buyer in names)
+    same = all(_sum(bids, name) == nanos for name, nanos in told.items())
+    yield "fees of the campaigns' purchases, and sellers' shares, as buyers and as sellers see them, to the nano", same
     lost = sum(_sum(bids, name) for name in LOSSES)
     yield "bids = won + lost for a reason", _sum(bids, "bids") == _sum(bids, "won") + lost
 

@@ -230,6 +230,12 @@ TABLES: dict[str, Table] = {
             Column("campaign_id", ID, "", "campaign"),
             Column("publisher_id", ID, "", "seller, under its mask if it is anonymous"),
             *_BIDS,
+            Column("trading_desk_nanos", I64, "nanos", "the trading desk's fee, on top of what was paid and kept"),
+            Column("dsp_nanos", I64, "nanos", "the buying platform's fee, on top of it"),
+            Column("exchange_nanos", I64, "nanos", "the exchange's fee, out of it"),
+            Column("ssp_nanos", I64, "nanos", "the selling platform's fee, out of it"),
+            Column("seller_nanos", I64, "nanos", "what was left for the seller"),
+            Column("refund_nanos", I64, "nanos", "given back for bots' impressions, with the fees on them"),
         ),
     ),
     "deals": Table(
@@ -240,6 +246,7 @@ TABLES: dict[str, Table] = {
             Column("price_nanos", I64, "nanos", "its floor or fixed price"),
             Column("owed", I64, "", "impressions guaranteed; 0: none"),
             Column("delivered", I64, "", "impressions our campaigns bought inside it (not counted for kind floor)"),
+            Column("made_good", I64, "", "of delivered, those that came after they were due"),
         ),
     ),
     "money": Table(

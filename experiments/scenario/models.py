@@ -11,7 +11,7 @@ from experiments.scenario.audience import Platform
 from experiments.scenario.campaigns import Campaign
 from experiments.scenario.market import Auction, People, Place, Product, Rivals, Segment, Traffic, Wire
 from experiments.scenario.parts import LocalTime, Name, Part
-from experiments.scenario.selling import Deal, Fees, HeaderExchange, Network, Publisher, Seat
+from experiments.scenario.selling import Deal, Fees, HeaderExchange, Network, Package, Publisher, Seat
 from experiments.scenario.verification import Verification
 
 
@@ -51,6 +51,8 @@ class Scenario(Part):
     """What people buy, by name."""
     publishers: dict[Name, Publisher] = Field(min_length=1)
     """Sellers by name."""
+    packages: dict[Name, Package] = Field(default_factory=dict)
+    """Inventory put together, by name; deals sell it."""
     deals: dict[Name, Deal] = Field(default_factory=dict)
     """Private agreements by id."""
     networks: dict[Name, Network] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from experiments.scenario.audience_references import find_audience_problems
+from experiments.scenario.deal_rules import covered
 from experiments.scenario.pages_rules import pages_problems
 from experiments.scenario.plain import at, items, number, read_time, texts
 from experiments.scenario.problems import Path, Problem, suggestion
@@ -38,6 +39,7 @@ NAMES: tuple[tuple[Path, Path, str], ...] = (
     (("seats", "*", "exchanges", "*"), ("exchanges",), "exchange"),
     (("deals", "*", "rivals"), ("rivals",), "rivals"),
     (("deals", "*", "publisher"), ("publishers",), "publisher"),
+    (("deals", "*", "package"), ("packages",), "package"),
     (("campaigns", "*", "product"), ("products",), "product"),
     (("campaigns", "*", "target", "segments", "any", "*"), ("segments",), "segment"),
     (("campaigns", "*", "target", "segments", "all", "*"), ("segments",), "segment"),
@@ -337,4 +339,4 @@ def _fits(
     if not wanted["deals"]:
         return True
     deals = [at(data, "deals", deal) for deal in wanted["deals"]]
-    return any(at(deal, "publisher") == seller and name in (at(deal, "slots") or [name]) for deal in deals)
+    return any((seller, name) == place[:2] for deal in deals for place in covered(deal, data))

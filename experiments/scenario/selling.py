@@ -77,6 +77,14 @@ class Slot(Part):
     """Weight of each device among the slot's requests (normalised)."""
     viewability: Share = 1.0
     """Share of its impressions that can be viewed; the others do nothing."""
+    roll: Literal["pre", "mid", "post"] | None = None
+    """Of a video slot: before the content, in it or after it; buyers are told (`startdelay`)."""
+
+    @model_validator(mode="after")
+    def _plays(self) -> Slot:
+        if self.roll is not None and self.format != "video":
+            raise ValueError(f"roll: only video has content around it, and this slot is {self.format}; leave out roll")
+        return self
 
 
 Separation = Literal["none", "advertiser", "category"]
@@ -104,6 +112,10 @@ class Publisher(Part):
     """How much less rivals bid here than their distribution says, for example because the seller is anonymous."""
     blocked: list[Name] = Field(default_factory=list)
     """Products whose ads it does not show; buyers are told and do not bid."""
+    blocked_categories: list[str] = Field(default_factory=list)
+    """Categories it does not show: of products, or codes of creatives (`bcat`); a campaign with one such ad is out."""
+    blocked_attributes: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
+    """Attributes of creatives it does not show (AdCOM numbers, `battr`); a campaign with one such ad is out."""
     refuses: list[Attribute] = Field(default_factory=list)
     """Attributes of ads it does not show: declared ones do not bid, hidden ones may be stopped while they load."""
     page: PageTraits = PageTraits()
@@ -124,8 +136,15 @@ class Publisher(Part):
     """Pages that show several of them at once, by name; video slots alone make a pod."""
 
 
+class Package(Part):
+    """Inventory put together to be sold as one: slots of one publisher or of several."""
+
+    slots: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(min_length=1)
+    """Which slots, by publisher."""
+
+
 class Deal(Part):
-    """A private agreement on one publisher's slots: those requests carry the deal's id.
+    """A private agreement on a publisher's slots or on a package: those requests carry the deal's id.
 
     A request carries one deal, the highest that is open: guaranteed, preferred, private_auction, floor; among equals
     the first written.
@@ -134,10 +153,12 @@ class Deal(Part):
     kind: Literal["floor", "private_auction", "preferred", "guaranteed"] = "floor"
     """floor: its own floor in the open auction; private_auction: held before the open one, for invited buyers;
     preferred: first look at a fixed price; guaranteed: a fixed price and a number of impressions owed."""
-    publisher: Name
-    """The selling publisher."""
+    publisher: Name | None = None
+    """The selling publisher; or give a package."""
     slots: list[Name] | None = None
     """The slots it covers (missing: all of the publisher's)."""
+    package: Name | None = None
+    """The package it covers, which may be of several publishers: each of them sells its own part."""
     floor: Cpm
     """Lowest price inside the deal, or its fixed price (CPM)."""
     rivals: Name | None = None
@@ -157,6 +178,10 @@ class Deal(Part):
     def _fits(self) -> Deal:
         if self.kind == "guaranteed" and self.impressions is None:
             raise ValueError("a guaranteed deal owes a number of impressions; add impressions")
+        if (self.publisher is None) == (self.package is None):
+            raise ValueError("a deal is with a publisher or on a package; give one of the two")
+        if self.package is not None and self.slots is not None:
+            raise ValueError("its package says which slots it covers; leave out slots")
         return self
 
 

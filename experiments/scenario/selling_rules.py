@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from experiments.scenario.deal_rules import covered, deal_problems
 from experiments.scenario.guarantees import guaranteed_most
 from experiments.scenario.pages_rules import first_slot
 from experiments.scenario.plain import at, items, number, read_time, texts
@@ -18,8 +19,8 @@ from experiments.traffic_shape import hour_weights
 
 def selling_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Every contradiction among sellers, deals, networks and the campaigns that want them."""
-    checks = (_names, _masked, _reserves, _deals_below_floor, _fixed_prices, _blocked, _guarantees, _networks)
-    for check in (*checks, _headers, _seats):
+    checks = (_names, _masked, _reserves, deal_problems, _guarantees, _networks, _headers, _seats)
+    for check in checks:
         yield from check(data)
 
 
@@ -35,6 +36,9 @@ def _names(data: Mapping[str, Any]) -> Iterator[Problem]:
                 message = f"no publisher is called {seller!r} (they are defined under publishers); "
                 path: Path = ("campaigns", name, "target", "publishers", ix)
                 yield Problem(path, message + suggestion(seller, known))
+    if at(data, "campaigns", "rivals") is not None:
+        message = "tables call everybody else who buys 'rivals', so a campaign cannot have that name; rename it"
+        yield Problem(("campaigns", "rivals"), message)
     for name, _ in items(data, "networks"):
         if at(data, "publishers", name) is not None:
             yield Problem(("networks", name), "a publisher has the same name; rename one of the two")
@@ -77,60 +81,6 @@ def _reserves(data: Mapping[str, Any]) -> Iterator[Problem]:
                     yield Problem((*path, "soft_floor"), f"{told}{mend}")
 
 
-def _covered(deal: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The slots a deal is about."""
-    chosen = at(deal, "slots")
-    slots = items(data, "publishers", str(at(deal, "publisher")), "slots")
-    return [(name, slot) for name, slot in slots if not isinstance(chosen, list) or name in chosen]
-
-
-def _least_floor(deal: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[float, str] | None:
-    """The highest hard floor of the slots a deal covers, and whose; None where none is declared."""
-    floors = [(number(slot, "floor", default=0.0) or 0.0, name) for name, slot in _covered(deal, data)]
-    return max(floors, default=None)
-
-
-def _deals_below_floor(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Inside a fixed price or a private auction nobody else's bid can lift the price to the floor everybody has."""
-    for name, deal in items(data, "deals"):
-        floor, price = _least_floor(deal, data), number(deal, "floor")
-        if at(deal, "kind") in (None, "floor") or floor is None or price is None or price >= floor[0]:
-            continue
-        message = f"{price:g} is below the floor of slot {floor[1]!r}, which anybody would pay; write at least "
-        yield Problem(("deals", name, "floor"), f"{message}{floor[0]:g}, or lower that floor to {price:g}")
-
-
-def _fixed_prices(data: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, deal in items(data, "deals"):
-        kind = at(deal, "kind") or "floor"
-        for key in ("impressions", "days"):
-            if kind != "guaranteed" and at(deal, key) is not None:
-                message = f"only a guaranteed deal owes anything, and this one is {kind}; set kind to guaranteed or "
-                yield Problem(("deals", name, key), message + "leave it out")
-        if kind != "private_auction" and at(deal, "rivals") is not None:
-            message = f"only a private auction has invited rivals, and this deal is {kind}; leave it out"
-            yield Problem(("deals", name, "rivals"), message)
-
-
-def _blocked(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """An advertiser who is blocked and has a deal, and a campaign all of whose sellers block it."""
-    for name, campaign in items(data, "campaigns"):
-        product = at(campaign, "product")
-        for ix, deal_name in enumerate(texts(campaign, "target", "deals")):
-            deal = at(data, "deals", deal_name)
-            seller = str(at(deal, "publisher"))
-            if product in texts(at(data, "publishers", seller), "blocked"):
-                promise = " although it guarantees it impressions" if at(deal, "kind") == "guaranteed" else ""
-                message = (
-                    f"publisher {seller!r} blocks {product!r}{promise}: remove {product!r} from its blocked list, "
-                )
-                yield Problem(("campaigns", name, "target", "deals", ix), f"{message}or {deal_name!r} here")
-        wanted = texts(campaign, "target", "publishers")
-        if wanted and all(product in texts(at(data, "publishers", seller), "blocked") for seller in wanted):
-            message = f"every publisher listed blocks {product!r}; list another one, or unblock it"
-            yield Problem(("campaigns", name, "target", "publishers"), message)
-
-
 class Promise(NamedTuple):
     """A guaranteed deal and what is expected for it."""
 
@@ -152,8 +102,10 @@ def promises(data: Mapping[str, Any]) -> Iterator[Promise]:
         probability = number(deal, "probability", default=0.99)
         if at(deal, "kind") != "guaranteed" or owed is None or days is None or not probability:
             continue
+        if at(deal, "publisher") is None:
+            continue
         seller = str(at(deal, "publisher"))
-        slots = [(seller, slot) for slot, _ in _covered(deal, data)]
+        slots = [(seller, slot) for seller, slot, _ in covered(deal, data)]
         requests = expected_requests(data, seller, min(days, number(data, "days") or days))
         avails = {slot: requests * expected_share(data, *slot) for slot in slots}
         left = sum(max(0.0, avails[slot] - taken.get(slot, 0.0)) for slot in slots)

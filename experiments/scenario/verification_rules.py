@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from experiments.scenario.deal_rules import deal_sellers
 from experiments.scenario.plain import at, items, number, texts
 from experiments.scenario.problems import Problem, suggestion
 from experiments.scenario.verification import LEVELS
@@ -24,6 +25,7 @@ def refusals(data: Mapping[str, Any], seller: str, campaign: Mapping[str, Any]) 
     product, publisher = at(campaign, "product"), at(data, "publishers", seller)
     if isinstance(product, str) and product in texts(publisher, "blocked"):
         yield f"publisher {seller!r} blocks {product!r}: remove {product!r} from its blocked list"
+    yield from _blocks(data, seller, campaign)
     for name in texts(campaign, "ad", "declared"):
         if name in texts(publisher, "refuses"):
             yield f"publisher {seller!r} refuses ads with {name!r}: remove {name!r} from its refuses"
@@ -38,12 +40,30 @@ def refusals(data: Mapping[str, Any], seller: str, campaign: Mapping[str, Any]) 
             yield f"brand safety {level!r} refuses {name!r}, as all pages of {seller!r} are: set level to {lower[-1]!r}"
 
 
+def _blocks(data: Mapping[str, Any], seller: str, campaign: Mapping[str, Any]) -> Iterator[str]:
+    """Which category or creative attribute of its ads the seller blocks."""
+    publisher = at(data, "publishers", seller)
+    category = at(data, "products", str(at(campaign, "product")), "category")
+    codes = [category] if isinstance(category, str) else []
+    numbers: list[Any] = []
+    for _, ad in items(campaign, "creatives"):
+        codes += texts(ad, "categories")
+        numbers += at(ad, "attributes") or []
+    for no in texts(publisher, "blocked_categories"):
+        if any(code == no or code.startswith(f"{no}-") for code in codes):
+            yield f"publisher {seller!r} refuses ads of category {no!r}: remove {no!r} from its blocked_categories"
+    for no in at(publisher, "blocked_attributes") or []:
+        if no in numbers:
+            yield f"publisher {seller!r} refuses ads with attribute {no}: remove {no} from its blocked_attributes"
+
+
 def _deals(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """A campaign with a deal whose seller it may not buy from (blocked advertisers: see `selling_rules`)."""
+    """A campaign with a deal none of whose sellers it may buy from (blocked advertisers: see `deal_rules`)."""
     for name, campaign in items(data, "campaigns"):
         for ix, deal_name in enumerate(texts(campaign, "target", "deals")):
             deal = at(data, "deals", deal_name)
-            for why in refusals(data, str(at(deal, "publisher")), campaign):
+            told = [list(refusals(data, seller, campaign)) for seller in deal_sellers(deal, data)]
+            for why in told[0] if told and all(told) else ():
                 if " blocks " not in why:
                     promise = (
                         ", although the deal guarantees it impressions" if at(deal, "kind") == "guaranteed" else ""

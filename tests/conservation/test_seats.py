@@ -41,6 +41,17 @@ def with_seats(data: dict[str, Any], rng: Random) -> dict[str, Any]:
         for seat in rng.sample(used, rng.randint(0, len(used)))
     }
     data["publishers"]["paper"]["seats"] = rng.choice([None, used[:1]])
+    for name, deal in data["deals"].items():  # what is guaranteed to nobody is refused, so one buyer may always buy it
+        buyer = next((c for c, body in data["campaigns"].items() if name in body["target"].get("deals", [])), None)
+        if deal.get("kind") == "guaranteed" and buyer is not None:
+            data["campaigns"][buyer]["seat"] = buyer
+            data["seats"] = {seat: body for seat, body in data["seats"].items() if seat != buyer}
+            if data["publishers"]["paper"]["seats"] is not None:
+                data["publishers"]["paper"]["seats"].append(buyer)
+    seats = {campaign["seat"] for campaign in data["campaigns"].values()}
+    data["seats"] = {seat: body for seat, body in data["seats"].items() if seat in seats}
+    if data["publishers"]["paper"]["seats"] is not None:
+        data["publishers"]["paper"]["seats"] = [seat for seat in data["publishers"]["paper"]["seats"] if seat in seats]
     return data
 
 

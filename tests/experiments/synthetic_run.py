@@ -297,10 +297,13 @@ def _selling(names: list[str], goods: list[str], shown: dict[str, Any], slots: d
     told |= {"lost_elsewhere": won * 0, "lost_seat_barred": won * 0, "lost_advertiser_shown": won * 0}
     told |= {"lost_category_shown": won * 0, "short_nanos": paid // 2}
     campaigns = {"campaign_id": Codes(campaign, names)}
+    fees = {f"{hop}_nanos": money[f"{hop}_nanos"][: len(won)] for hop in ("trading_desk", "dsp", "exchange", "ssp")}
+    fees |= {"seller_nanos": money["publisher_nanos"][: len(won)], "refund_nanos": won * 0}
     advertisers = {"advertiser_id": [goods[int(c) % len(goods)] if goods else "" for c in campaign]}
     return {
-        "bids": campaigns | {"publisher_id": Codes(seller, sellers)} | told,
-        "deals": {"deal_id": [], "kind": [], "price_nanos": won[:0], "owed": won[:0], "delivered": won[:0]},
+        "bids": campaigns | {"publisher_id": Codes(seller, sellers)} | told | fees,
+        "deals": {"deal_id": [], "kind": []}
+        | {name: won[:0] for name in ("price_nanos", "owed", "delivered", "made_good")},
         "money": money,
         "seller_yield": {
             "seller_id": sold_by,

@@ -13,15 +13,21 @@ from experiments.market.ways import (
     FLOORS_COMPARED,
     WAYS_COMPARED,
     Result,
+    adaptive_reserves,
+    feasible,
     fitted_values,
     measure,
     myerson_reserves,
     paired_difference,
     seen_bids,
+    under_their_names,
+    ways_of,
 )
 from experiments.scenario.loader import load, shipped_names
+from experiments.scenario.models import Scenario
 from tests.command_line import Done, bidlab
 
+NAMED = ["publishers.sports-tv.anonymous=false", "publishers.sports-tv.discount=0"]
 SMALL = ["--set", "traffic.requests_per_day=3000", "--set", "people.count=500", "--set", "deals.order.impressions=700"]
 
 
@@ -58,6 +64,37 @@ def test_floors_are_compared() -> None:
     assert rows["myerson"]["publisher"] > rows["none"]["publisher"]
     assert rows["empirical"]["publisher"] > rows["none"]["publisher"]
     assert rows["myerson"]["standard_error"] is None
+
+
+@pytest.mark.slow
+def test_floors_that_cannot_be_are_left_out_with_the_reason() -> None:
+    """Nothing is learned in first-price auctions, or from one exchange of several: the rest is compared."""
+    done = market("floors", "sell-openly", "--seeds", "1", "--set", "auction.kind=first_price", *SMALL[:4])
+    assert done.code == 0, done.stderr
+    assert "Left out, adaptive: publishers.daily-news.slots.top.reserve: what it would learn" in done.stdout
+    plan = load("sell-by-header")
+    everywhere = plan.model_dump()
+    for body in adaptive_reserves(plan.model_dump())["publishers"].values():
+        assert all((slot["reserve"] is None) == bool(body["header"]) for slot in body["slots"].values())
+    found, left_out = feasible(FLOORS_COMPARED, plan)
+    assert (list(found), left_out) == (list(FLOORS_COMPARED), {})
+    for body in everywhere["publishers"].values():
+        body["header"] = ["northern"]
+    found, left_out = feasible(FLOORS_COMPARED, Scenario.model_validate(everywhere))
+    assert list(left_out) == ["adaptive"]
+    assert "several exchanges" in left_out["adaptive"]
+
+
+def test_what_a_mask_costs_is_compared() -> None:
+    """The same seller under its name: rivals bid all they would, and the rest is as it was."""
+    variants = ways_of(load("sell-anonymously"))
+    assert list(variants) == ["open auction", "under their names", "as written"]
+    named = Scenario.model_validate(variants["under their names"](load("sell-anonymously").model_dump()))
+    assert not any(body.anonymous or body.discount for body in named.publishers.values())
+    small = ["traffic.requests_per_day=3000", "people.count=500"]
+    masked, shown = (measure(load("sell-anonymously", [*small, *more])) for more in ([], NAMED))
+    assert shown.publisher > masked.publisher
+    assert shown == measure(Scenario.model_validate(under_their_names(load("sell-anonymously", small).model_dump())))
 
 
 @pytest.mark.slow

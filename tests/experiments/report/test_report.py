@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from experiments.report import Report, build_report, write_report
 from experiments.report.facts import Facts, gather
 from experiments.report.page import SECTIONS
-from experiments.report.plots import fates, money, prices, safety, style
+from experiments.report.plots import fates, money, prices, safety, sold_by, style
+from experiments.report.words import count, number, percent
+from experiments.results.conservation import HOPS
 from experiments.results.dictionary import FATES
 from experiments.results.tables import build_tables
 from tests.experiments import synthetic_run
@@ -65,7 +67,7 @@ def usual() -> Report:
 def test_every_part_is_there_with_a_plot_and_its_numbers(usual: Report) -> None:
     page = Page(usual.html)
     assert {section.anchor for section in SECTIONS} <= set(page.ids)
-    assert page.tags.count("svg") == page.tags.count("figure") == len(usual.plots) == 14
+    assert page.tags.count("svg") == page.tags.count("figure") == len(usual.plots) == 16
     assert page.tags.count("h1") == 1
     text = " ".join(page.words)
     for words in ("Every request, from seen to won", "CPM", "true ROMI", "bidlab run runs/x/scenario.yaml --seed 7"):
@@ -158,6 +160,26 @@ def test_no_word_is_cut_off_in_the_pictures(draw: Callable[[Facts], style.Plot |
             for text in (*axes.texts, *(label for label in axes.get_yticklabels() if label.get_text())):
                 extent = text.get_window_extent(canvas.get_renderer())
                 assert 0 <= extent.x0 < extent.x1 <= plot.figure.bbox.width, text.get_text()
+
+
+def test_buyers_see_why_they_lost_and_who_took_what() -> None:
+    """Seller by seller: reasons of losses with what was short, and the fees between the campaign and the seller."""
+    manifest = synthetic_run.manifest()
+    facts = gather(synthetic_run.tables(), manifest.title, "EUR", manifest)
+    bids = facts.tables["bids"].to_pylist()
+    with style.look():
+        lost, taken = sold_by.lost(facts), sold_by.taken(facts)
+    assert lost is not None
+    assert taken is not None
+    assert tuple(lost.headings) == ("campaign", "publisher", "bids", "won", "a higher bid", "short (CPM)")
+    first = bids[0]
+    short = number(first["short_nanos"] / 1e6 / (first["bids"] - first["won"]))
+    counts = [count(first[name]) for name in ("bids", "won", "lost_to_higher_bid")]
+    assert list(lost.rows[0]) == [first["campaign_id"], first["publisher_id"], *counts, short]
+    cost = first["paid_nanos"] + first["dsp_nanos"]
+    assert cost == sum(first[name] for name in HOPS)
+    assert taken.rows[0][-1] == percent((first["paid_nanos"] - first["exchange_nanos"]) / cost)
+    assert len(taken.rows) == sum(row["won"] > 0 for row in bids)
 
 
 def test_hours_are_marked_at_hours_people_think_in() -> None:

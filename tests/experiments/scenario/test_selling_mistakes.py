@@ -53,6 +53,10 @@ GOOD: dict[str, Any] = {
 }
 
 ORDER = "deals.order"
+PACKAGED: dict[str, Any] = {
+    "packages": {"all": {"slots": {"paper": ["top"], "masked": ["s"]}}},
+    ORDER: {"package": "all", "kind": "preferred", "floor": 0.5},
+}
 MISTAKES: list[tuple[dict[str, Any], str, list[str]]] = [
     # what to set, where the problem is, words of the message
     ({f"{ORDER}.floor": 0.4}, f"{ORDER}.floor", ["0.4 is below the floor of slot 'top'", "at least 0.5", "to 0.4"]),
@@ -145,6 +149,36 @@ MISTAKES: list[tuple[dict[str, Any], str, list[str]]] = [
         ["no place"],
     ),
     ({"networks.net.rivals": None}, "networks.net.rivals", ["must say which rivals"]),
+    (
+        {"publishers.paper.floor_rules": [{"floor": 0.2, "places": ["everywhere"]}, {"floor": 0.8, "slots": ["top"]}]},
+        f"{ORDER}.floor",
+        ["0.5 is below the floor of slot 'top'", "at least 0.8"],
+    ),
+    (
+        {"publishers.paper.seats": ["other"], "campaigns.other": GOOD["campaigns"]["launch"] | {"target": {}}},
+        "campaigns.launch.target.deals.0",
+        ["does not sell to seat 'launch'; add 'launch' to publishers.paper.seats, or remove 'order' here"],
+    ),
+    (
+        {"seats": {"launch": {"sellers": ["masked"]}}},
+        "campaigns.launch.target.deals.0",
+        ["seat 'launch' may not buy from 'paper'; add 'paper' to seats.launch.sellers"],
+    ),
+    ({"campaigns.rivals": GOOD["campaigns"]["launch"]}, "campaigns.rivals", ["everybody else", "rename it"]),
+    ({"packages": {"all": {"slots": {"papr": ["top"]}}}}, "packages.all.slots.papr", ["did you mean paper"]),
+    ({"packages": {"all": {"slots": {"paper": ["tip"]}}}}, "packages.all.slots.paper.0", ["did you mean top"]),
+    ({**PACKAGED, f"{ORDER}.package": "al"}, f"{ORDER}.package", ["did you mean all"]),
+    (
+        PACKAGED | {f"{ORDER}.kind": "guaranteed", f"{ORDER}.impressions": 10},
+        f"{ORDER}.package",
+        ["its own impressions only; write one guaranteed deal for each of paper, masked"],
+    ),
+    ({**PACKAGED, f"{ORDER}.floor": 0.4}, f"{ORDER}.floor", ["0.4 is below the floor of slot 'top'"]),
+    (
+        {**PACKAGED, "publishers.paper.blocked": ["tyres"], "publishers.masked.blocked": ["tyres"]},
+        "campaigns.launch.target.deals.0",
+        ["blocks 'tyres': remove"],
+    ),
 ]
 
 
@@ -194,6 +228,22 @@ def test_the_least_change_told_is_enough_and_the_least(owed: int) -> None:
 def test_a_guaranteed_deal_needs_a_number() -> None:
     with pytest.raises(ValidationError, match="owes a number of impressions"):
         Scenario.model_validate(changed({f"{ORDER}.impressions": None}))
+
+
+def test_a_package_is_good_where_one_of_its_sellers_can_sell() -> None:
+    assert find_problems(changed(PACKAGED)) == []
+    assert find_problems(changed({**PACKAGED, "publishers.paper.blocked": ["tyres"]})) == []
+    for wrong in ({"floor": 0.5}, {"floor": 0.5, "package": "all", "publisher": "paper"}):
+        with pytest.raises(ValidationError, match="give one of the two"):
+            Scenario.model_validate(changed({**PACKAGED, ORDER: wrong}))
+    with pytest.raises(ValidationError, match="leave out slots"):
+        Scenario.model_validate(changed({**PACKAGED, f"{ORDER}.slots": ["top"]}))
+
+
+def test_a_guarantee_needs_one_buyer_who_may_buy() -> None:
+    """Two campaigns have the deal; that one of them is barred is no contradiction."""
+    second = GOOD["campaigns"]["launch"] | {"seat": "other"}
+    assert find_problems(changed({"publishers.paper.seats": ["other"], "campaigns.second": second})) == []
 
 
 def test_two_guarantees_share_the_same_impressions() -> None:
