@@ -22,7 +22,7 @@ settings.load_profile("interpreted" if os.environ.get("NUMBA_DISABLE_JIT", "0") 
 
 
 FIRST = ("parity/test_parity", "dmp/", "experiments/replay/", "experiments/report/", "experiments/scenario/")
-LAST = ("test_docs", "test_imports", "test_layout", "exchange_sim/server/", "openrtb/")
+LAST = ("docs/", "test_docs", "test_imports", "test_layout", "exchange_sim/server/", "openrtb/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
