@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,28 +27,36 @@ from tests.docs.outputs import Names, mended, tidy
 from tests.docs.pages import ELSEWHERE, PAGES, ROOT, Block, Step, blocks, name_of
 
 LONGEST_S = 900
+OF_TERMINALS = ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""What would make the program believe that it writes to a terminal."""
 Run = Callable[[Path, str], tuple[int, str]]
 """Runs a command in a folder: its exit code, and what it printed."""
 
 
 def in_a_shell(folder: Path, command: str) -> tuple[int, str]:
     """As a person runs it, with the `bidlab` of this checkout."""
+    around = {name: value for name, value in os.environ.items() if name not in OF_TERMINALS}
     here = {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", command],
         cwd=folder,
-        env={**os.environ, **here},
+        env={**around, **here},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=LONGEST_S,
-    )
-    return done.returncode, done.stdout
+        start_new_session=True,
+    ) as shell:
+        try:
+            text = shell.communicate(timeout=LONGEST_S)[0]
+            return shell.returncode, text
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)  # what the shell started too: it holds the pipe
+            return 124, f"{shell.communicate()[0]}\nstopped after {LONGEST_S} s"
 
 
 def in_this_process(folder: Path, command: str) -> tuple[int, str]:

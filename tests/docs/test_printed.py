@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.outputs import Names, mended, same, tidy
 from tests.docs.pages import ELSEWHERE, PAGES, Block, blocks, name_of
-from tests.docs.printed import in_this_process, run_page, write
+from tests.docs.printed import OF_TERMINALS, in_this_process, run_page, write
 
 QUICK = {
     name_of(page): [block for block in blocks(page) if not (block.slow or block.reason)]
@@ -19,7 +19,9 @@ QUICK = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(page for page, held in QUICK.items() if held))
-def test_a_page_shows_what_its_commands_print(page: str) -> None:
+def test_a_page_shows_what_its_commands_print(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OF_TERMINALS:
+        monkeypatch.delenv(name, raising=False)
     faults = run_page(QUICK[page], in_this_process).faults
     if faults:
         pytest.fail("\n\n".join([*faults, "`make printed` runs all pages; `--write` mends them"]), pytrace=False)
