@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire bench-overload strategies bars romi-bars constraints clean
+.PHONY: help venv demo test crash fuzz test-nojit lint bench bench-wire bench-overload strategies printed bars romi-bars constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ bench-overload: venv ## the bidder at 70 % and 200 % of what it can take, open l
 
 strategies: venv ## every rule and pacing side by side: table and figure of docs/strategies.md (a minute)
 	$(BIN)/python -m experiments.contest docs
+
+printed: venv    ## run every command the pages of docs show, and compare what it prints (about five minutes)
+	$(BIN)/python -m tests.docs.printed
 
 bars: venv       ## what the program promises: theory, parity, conservation, reference numbers, speed
 	$(BIN)/python -m pytest -v tests/theory tests/parity tests/conservation tests/experiments/replay

@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FIRST = ("parity/test_parity", "dmp/", "experiments/replay/", "experiments/report/", "experiments/scenario/")
-LAST = ("test_docs", "test_imports", "test_layout", "exchange_sim/server/", "openrtb/")
+LAST = ("docs/", "test_docs", "test_imports", "test_layout", "exchange_sim/server/", "openrtb/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

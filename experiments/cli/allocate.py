@@ -117,4 +117,6 @@ def _bound(text: str) -> tuple[str, tuple[float, float]]:
         pair = math.nan, math.nan
     if not (equals and colon and name) or not pair[0] >= 0.0 or math.isnan(pair[1]):
         raise StudyError(f"--bound {text}: is not campaign=low:high; write for example launch=10:50")
+    if pair[0] > pair[1]:
+        raise StudyError(f"--bound {text}: the lower bound is above the upper; give the smaller number first")
     return name, pair

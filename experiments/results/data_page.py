@@ -25,10 +25,18 @@ bytes. No table holds a wall-clock time; that is in `manifest.json`.
 - Columns that begin with **`truth_`** are known only because the market is simulated. No bidder and no audience
   platform ever reads them.
 
+```
+$ bidlab run learning --no-report
+...
+```
+
 ```python
+from pathlib import Path
+
 import pyarrow.parquet as pq
 
-campaigns = pq.read_table("runs/<time>-<name>/campaigns.parquet").to_pylist()
+newest = max(Path("runs").iterdir())
+campaigns = pq.read_table(newest / "campaigns.parquet").to_pylist()
 ```
 
 Beside the tables: `manifest.json` (seed, versions, scenario hash, driver, seconds, the command that remakes the run),

@@ -85,3 +85,8 @@ def test_the_command(tmp_path: Path) -> None:
     refused = bidlab(tmp_path, *command, "--bound", "buyers=2")
     assert refused.code == 1
     assert refused.stderr.startswith("bidlab: --bound buyers=2: is not campaign=low:high")
+    refused = bidlab(tmp_path, *command, "--bound", "buyers=30:20")
+    assert (
+        refused.stderr
+        == "bidlab: --bound buyers=30:20: the lower bound is above the upper; give the smaller number first\n"
+    )
