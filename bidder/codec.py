@@ -130,9 +130,13 @@ class Codec:
         if imp.pmp is not None:
             for deal in imp.pmp.deals:
                 deal_ix = self._deals.get(deal.id, -1)
-                if deal_ix >= 0 and deal.bidfloorcur == self._currency and (not deal.wseat or self._seat in deal.wseat):
+                if deal_ix >= 0 and self.open_to_us(deal):
                     return deal_ix, price_nanos(deal.bidfloor), deal
         return -1, 0, None
+
+    def open_to_us(self, deal: Deal) -> bool:
+        """Whether our seat may bid in the deal, and in our currency."""
+        return deal.bidfloorcur == self._currency and (not deal.wseat or self._seat in deal.wseat)
 
     def deal_id(self, deal_ix: int) -> str | None:
         """What the wire calls the deal; -1: the open market, which has no name."""
