@@ -96,7 +96,7 @@ class Codec:
         unknown user is a stranger too; an unknown deal is no deal, an unknown device the one most common there.
         Raises `openrtb.errors.MoneyError` for a floor that is no price.
         """
-        seller, device = request.site or request.app, request.device
+        seller, device = request.site or request.app or request.dooh, request.device
         if seller is None or seller.publisher is None or imp.tagid is None:
             return None
         if imp.bidfloorcur != self._currency and imp.bidfloor != 0.0:  # no floor is none in any currency
