@@ -36,7 +36,7 @@ from bidder.server.leasing import committed, wanted
 from bidder.server.paced import paced_totals, recover, written
 from bidder.server.samples import Sample
 from bidder.server.signing import Kind, Ticket
-from bidder.server.store import STRANGERS_UNTIL_S, Session, Store, budgets_of
+from bidder.server.store import NUMBERED_S, STRANGERS_UNTIL_S, Session, Store, budgets_of
 from bidder.server.writer import Committed, Writer
 from openrtb.errors import MoneyError
 from openrtb.money import price_nanos, units_to_nanos
@@ -92,7 +92,10 @@ class Durable:
         """What this worker has to tell the others for `/metrics`."""
         self._told_s = -math.inf
         self._reloads = int(store.meta().get("reloads", 0))
-        self._strangers_s = float(store.meta().get(STRANGERS_UNTIL_S, -math.inf))
+        self._strangers_s, numbered_s = (
+            float(store.meta().get(name, -math.inf)) for name in (STRANGERS_UNTIL_S, NUMBERED_S)
+        )
+        self._numbered_s = max(self._strangers_s, numbered_s)
         self._writer = Writer(store, worker, self._recover())
         self._compaction = Compaction(desk, store, worker, self._do, compact_after, keep_s)
         self._held_back: list[Committed] = []
@@ -143,7 +146,7 @@ class Durable:
         """Take in a notice about a bid; raises `NotKept` when it could not be written down."""
         nanos = price_nanos(price_cpm) if kind is Kind.BILLING else reason if kind is Kind.LOSS else 0
         owner = int(ticket.bid_id.partition("-")[0])
-        person_ix = ticket.person_ix if ticket.made_ms / 1000.0 >= self._strangers_s else -1
+        person_ix = ticket.person_ix if ticket.made_ms / 1000.0 >= self._numbered_s else -1
         return await self._hear(
             Entry(
                 *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, person_ix, ticket.touch, nanos),

@@ -229,14 +229,16 @@ def _state(setting: Setting, folder: Path) -> State:
     from bidder.server.state import State, market_of
     from experiments.compile.market import start_offsets
 
-    start, numbering = start_offsets(setting.scenario), ""
-    people: int | str = setting.world.people_count
-    if isinstance(setting.audience, MappedAudience):
-        people, numbering = "audience", setting.audience.active.numbering
-    market = market_of(setting.directory, people, start)
+    start, audience = start_offsets(setting.scenario), setting.audience
+    mapped = isinstance(audience, MappedAudience)
+    market = market_of(setting.directory, "audience" if mapped else setting.world.people_count, start)
     state = State(folder, market, start_of_day_s=start[1], hold_s=setting.scenario.wire.reservation_s)
-    if state.begin(setting.plans, numbering):
-        getLogger("bidlab.serve").warning("people numbered anew", extra={"data": {"audience": numbering}})
+    if not isinstance(audience, MappedAudience):
+        state.begin(setting.plans)
+    elif state.begin(setting.plans, audience.active.numbering, audience.moved_from):
+        getLogger("bidlab.serve").warning(
+            "people numbered anew", extra={"data": {"audience": audience.active.numbering}}
+        )
     return state
 
 
