@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bidder.answer import Writer, bare_bid
-from bidder.charges import least_charge
+from bidder.charges import charges
 from bidder.codec import Audience, Codec, Seen, blank_row, nbr_of
 from bidder.consent import Gate
 from bidder.core.book import Book
@@ -235,8 +235,8 @@ class Desk:
         self.counts.bids += 1
         via = self._via_deal[campaign_ix]
         deal_ix, deal, floor = (seen.deal_ix, seen.deal, seen.deal_floor_nanos) if via else (-1, None, seen.floor_nanos)
-        least = least_charge(request.at, deal, floor, bid_nanos)
-        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, least)
+        least, most = charges(request.at, deal, floor, bid_nanos)
+        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, least, most)
         self._reservations.add(bid_id, made)
         if request.test == 1:  # nobody sells it, so nobody loses it either: pacing and bidding learn nothing
             withdraw(self.book, campaign_ix, seen.person_ix, bid_nanos, day_ix)

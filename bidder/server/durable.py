@@ -54,11 +54,12 @@ HIGHEST_VALUE = 1e9
 _SORTS = {Kind.WIN: Sort.WIN, Kind.BILLING: Sort.BILLING, Kind.LOSS: Sort.LOSS, Kind.CLICK: Sort.CLICK}
 _HEARD = {
     How.REPEATED: Heard.REPEATED,
+    How.CONTRADICTED: Heard.REPEATED,
     How.REFUSED: Heard.REFUSED,
     How.DISPUTED: Heard.REFUSED,
     How.FORGOTTEN: Heard.UNKNOWN,
 }
-_KNOWN = (How.REPEATED, How.DISPUTED, How.FORGOTTEN)
+_KNOWN = (How.REPEATED, How.DISPUTED, How.FORGOTTEN, How.CONTRADICTED)
 """Notices that change nothing."""
 Result = TypeVar("Result")
 _log = logging.getLogger("bidlab.accounts")
@@ -81,6 +82,7 @@ class Durable:
         self._desk, self._store, self.worker, self._workers = desk, store, worker, workers
         self.failures = 0
         """Transactions that could not be written."""
+        self._contradicted = 0
         known = store.campaigns()
         self._work_for(plans, {id_: no for id_, (no, _, _) in known.items()})
         self._paused = frozenset(id_ for id_, (_, _, paused) in known.items() if paused)
@@ -191,6 +193,7 @@ class Durable:
             counts.unknown += 1
         elif how in _KNOWN:
             counts.repeated += 1
+            self._contradicted += how is How.CONTRADICTED
         elif entry.sort == Sort.BILLING:
             counts.late += how is How.LATE
             counts.refused += how is How.REFUSED
@@ -292,6 +295,7 @@ class Durable:
         return {
             "bidlab_commits_total": self._writer.commits,
             "bidlab_write_failures_total": self.failures,
+            "bidlab_contradicted_prices_total": self._contradicted,
             "bidlab_waiting_notices": self._writer.waiting(),
             "bidlab_compactions_total": self._compaction.made,
         }

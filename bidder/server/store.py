@@ -199,9 +199,11 @@ class Session:
         if self._may_be_dropped(entry) and not self._has(entry.id, entry.sort):
             return How.FORGOTTEN
         if entry.sort == Sort.BILLING:
-            before = self._db.execute("SELECT how FROM notices WHERE id = ? AND sort = ?", (entry.id, entry.sort))
-            for (how,) in before:
-                return How.DISPUTED if how == How.REFUSED else How.REPEATED
+            known = "SELECT how, nanos FROM notices WHERE id = ? AND sort = ?"
+            for how, nanos in self._db.execute(known, (entry.id, entry.sort)):
+                if how == How.REFUSED:
+                    return How.DISPUTED
+                return How.REPEATED if nanos == entry.nanos else How.CONTRADICTED
             entry.how = self._charge(entry)
         done = self._db.execute(
             _INSERT,
