@@ -25,7 +25,7 @@ from bidder.core.book import (
 from bidder.core.codes import BID, DEVICES, FORMATS, NOT_TARGETED, REASONS
 from bidder.core.offer import offer
 from bidder.core.pricing import quote
-from bidder.core.settle import release
+from bidder.core.settle import withdraw
 from bidder.core.targeting import inside_fence
 from bidder.desk import Desk
 from bidder.plan import CampaignPlan, Directory
@@ -211,7 +211,7 @@ class Explainer:
         allowed = desk.shelf.among(creatives)
         c, bid, _, _, day_ix, _ = offer(desk.book, desk.rows, self._row, 0, self._signals, tally, allowed)
         if c >= 0:
-            release(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix, 0)
+            withdraw(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix)
         return c, int(bid)
 
     def _stages(self, body: bytes, now_s: float) -> dict[str, float]:

@@ -94,10 +94,8 @@ class Durable:
         """What this worker has to tell the others for `/metrics`."""
         self._told_s = -math.inf
         self._reloads = int(store.meta().get("reloads", 0))
-        self._strangers_s, numbered_s = (
-            float(store.meta().get(name, -math.inf)) for name in (STRANGERS_UNTIL_S, NUMBERED_S)
-        )
-        self._numbered_s = max(self._strangers_s, numbered_s)
+        self._strangers_s = float(store.meta().get(STRANGERS_UNTIL_S, -math.inf))
+        self._numbered_s = max(self._strangers_s, float(store.meta().get(NUMBERED_S, -math.inf)))
         self._writer = Writer(store, worker, self._recover())
         self._compaction = Compaction(desk, store, worker, self._do, compact_after, keep_s)
         self._held_back: list[Committed] = []

@@ -29,6 +29,7 @@ from bidder.core.codes import DAY_S
 from bidder.errors import ServeError
 from bidder.plan import CampaignPlan, Directory
 from bidder.server.images import move_people, remove_others
+from bidder.server.numbering import number_people
 from bidder.server.store import FORMAT, Store, budgets_of
 
 MovedFrom = Callable[[str], NDArray[np.int32] | None]
@@ -113,7 +114,7 @@ class State:
             with store.session() as session:
                 session.hold()
                 session.set_budgets(budgets_of(plans))
-                unknown = session.number_people(numbering, None if moved is None else moved.tolist())
+                unknown = number_people(session, numbering, None if moved is None else moved.tolist())
                 if image:
                     session.set_meta("image", image)
             if image:

@@ -344,26 +344,6 @@ class Session:
         self._meta.pop(name, None)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def number_people(self, numbering: str, moved: Sequence[int] | None = None) -> bool:
-        """From now on people are numbered like this. If they were numbered otherwise, notices so far are about whoever
-        is where *moved* says (by row before; below 0: gone), or about nobody. Returns whether it is about nobody."""
-        before = self._db.execute("SELECT value FROM meta WHERE name = 'numbering'").fetchone()
-        self.set_meta("numbering", numbering)
-        if before is None or before[0] == numbering:
-            return False
-        self.set_meta(NUMBERED_S, repr(self.now_s))
-        if moved is None:
-            self.set_meta(STRANGERS_UNTIL_S, repr(self.now_s))
-        seen = self._db.execute("SELECT DISTINCT person FROM notices WHERE person >= 0").fetchall()
-        self._db.execute("CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER)")
-        rows = [(ix, moved[ix]) for (ix,) in seen if moved is not None and ix < len(moved)]
-        self._db.executemany("INSERT INTO moved VALUES (?, max(?, -1))", rows)
-        self._db.execute(
-            "UPDATE notices SET person = coalesce((SELECT new FROM moved WHERE old = person), -1) WHERE person >= 0"
-        )
-        self._db.execute("DROP TABLE moved")
-        return moved is None
-
     def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Any other statement."""
         return self._db.execute(statement, values).fetchall()
