@@ -9,11 +9,16 @@ ROUNDING_NANOS = 5_000
 """Half a hundredth of a CPM unit: exchanges round the prices they tell."""
 
 
-def least_charge(at: int, deal: Deal | None, floor_nanos: int, bid_nanos: int) -> int:
-    """The lowest price at which the exchange can have sold: the floor, and in a first-price auction the bid itself.
+def charges(at: int, deal: Deal | None, floor_nanos: int, bid_nanos: int) -> tuple[int, int]:
+    """The lowest and the highest price at which the exchange can have sold.
 
-    *at* is the request's auction type; that of the *deal* the bid is in, if it has one, comes first.
+    First price: the bid. At a deal's agreed price (`at` 3): its floor. Otherwise anything from the floor to the bid.
+    *at* is the request's auction type; that of the *deal* the bid is in, if it has one, comes first. *floor_nanos* is
+    at most the bid.
     """
     if deal is not None and deal.at is not None:
         at = deal.at
-    return max(floor_nanos, bid_nanos - ROUNDING_NANOS) if at == AuctionType.FIRST_PRICE else floor_nanos
+        if at == AuctionType.DEAL_PRICE:
+            return max(0, floor_nanos - ROUNDING_NANOS), min(bid_nanos, floor_nanos + ROUNDING_NANOS)
+    least = max(floor_nanos, bid_nanos - ROUNDING_NANOS) if at == AuctionType.FIRST_PRICE else floor_nanos
+    return least, bid_nanos

@@ -96,7 +96,7 @@ class Codec:
         unknown user is a stranger too; an unknown deal is no deal, an unknown device the one most common there.
         Raises `openrtb.errors.MoneyError` for a floor that is no price.
         """
-        seller, device = request.site or request.app, request.device
+        seller, device = request.site or request.app or request.dooh, request.device
         if seller is None or seller.publisher is None or imp.tagid is None:
             return None
         if imp.bidfloorcur != self._currency and imp.bidfloor != 0.0:  # no floor is none in any currency
@@ -130,9 +130,13 @@ class Codec:
         if imp.pmp is not None:
             for deal in imp.pmp.deals:
                 deal_ix = self._deals.get(deal.id, -1)
-                if deal_ix >= 0 and deal.bidfloorcur == self._currency and (not deal.wseat or self._seat in deal.wseat):
+                if deal_ix >= 0 and self.open_to_us(deal):
                     return deal_ix, price_nanos(deal.bidfloor), deal
         return -1, 0, None
+
+    def open_to_us(self, deal: Deal) -> bool:
+        """Whether our seat may bid in the deal, and in our currency."""
+        return deal.bidfloorcur == self._currency and (not deal.wseat or self._seat in deal.wseat)
 
     def deal_id(self, deal_ix: int) -> str | None:
         """What the wire calls the deal; -1: the open market, which has no name."""

@@ -7,33 +7,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from bidder.answer import Writer, bare_bid
-from bidder.charges import least_charge
+from bidder.charges import charges
 from bidder.codec import Audience, Codec, Seen, blank_row, nbr_of
 from bidder.consent import Gate
 from bidder.core.book import Book
 from bidder.core.codes import NOT_TARGETED, REASONS
+from bidder.core.decide import DEALS_FIRST
 from bidder.core.kernel import direct
 from bidder.core.offer import offer
 from bidder.core.pacing import pace_auction
-from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win
+from bidder.core.settle import book_spend, click, convert, late_win, release, tick, win, withdraw
 from bidder.creatives import Shelf
+from bidder.deals import by_deal
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import Ask, Ruled, asks, fit, further, general
 from bidder.reservations import Answered, Made, Reservations, State, agreed_price, told_nanos
 from bidder.room import ensure_people, ensure_room
 from bidder.tally import Counts, Heard, Spend
 from openrtb.codes import NoBidReason
-from openrtb.errors import InvalidMessage, MoneyError
+from openrtb.errors import MoneyError
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp, ResponseExt
 from openrtb.money import units_to_nanos
-from openrtb.native import NativeRequest, decode_native
+from openrtb.native import NativeRequest, readable_native
 from openrtb.notices import Billing, Click, Conversion, Loss, Notice
 
 __all__ = ["REMEMBER_S", "Counts", "Desk", "Heard", "Spend"]
@@ -64,15 +67,9 @@ class Desk:
         bid_prefix: str = "",
         skips_duplicates: bool = False,
     ) -> None:
-        self._made_with: dict[str, Any] = {
-            "clock": clock,
-            "reservation_s": reservation_s,
-            "currency": currency,
-            "seat": seat,
-            "vendor_id": vendor_id,
-            "bid_prefix": bid_prefix,
-            "skips_duplicates": skips_duplicates,
-        }
+        self._made_with: dict[str, Any] = {"clock": clock, "reservation_s": reservation_s, "currency": currency}
+        self._made_with |= {"seat": seat, "vendor_id": vendor_id, "bid_prefix": bid_prefix}
+        self._made_with |= {"skips_duplicates": skips_duplicates}
         self.directory = directory
         self.book = book
         self.horizon_s = math.inf
@@ -96,6 +93,8 @@ class Desk:
         self.rows = audience.rows
         self._products = {name: k for k, name in enumerate(directory.products)}
         self._via_deal = [bool(plan.target.deals) for plan in plans]
+        bought = frozenset(deal_id for plan in plans for deal_id in plan.target.deals)
+        self.by_deal = partial(by_deal, bought=bought, open_to_us=self.codec.open_to_us)
         self._clock = clock
         self._reservations = Reservations(reservation_s, REMEMBER_S)
         self._credited: dict[str, int] = {}
@@ -151,7 +150,7 @@ class Desk:
         self.counts.unconsented += request.user is not None and not known
         for i, imp in enumerate(request.imp if shown else ()):
             try:
-                native = None if imp.native is None else self._native(imp, i, problems)
+                native = None if imp.native is None else readable_native(imp, i, problems)
                 bid, nbr = self._impression_bid(request, imp, native, shown, known, now_s, write)
             except MoneyError:
                 broken = True
@@ -173,14 +172,6 @@ class Desk:
             self.no_bids[response.nbr] = self.no_bids.get(response.nbr, 0) + 1
         return replace(response, ext=ResponseExt(problems)) if problems else response
 
-    def _native(self, imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
-        """The native request of an impression that has one; a broken one is no way to answer and noted as a problem."""
-        try:
-            return decode_native(imp, i)
-        except InvalidMessage as problem:
-            problems.append(str(problem))
-            return None
-
     def _impression_bid(
         self,
         request: BidRequest,
@@ -192,8 +183,11 @@ class Desk:
         write: Writer,
     ) -> tuple[Bid | None, int]:
         """The bid for one impression, or none and why: the no-bid code that came furthest."""
-        furthest = _NOTHING
+        furthest, offered = _NOTHING, (imp,) if imp.pmp is None else self.by_deal(imp)
         for ask in asks(imp, native):
+            imp = offered[0]
+            if len(offered) > 1:  # the dearest bid, the first of equals
+                imp = max(offered, key=partial(self._dry, request, ask, shown, known, now_s))
             seen = self.codec.read(request, imp, ask.kind, known, now_s, self._row)
             if seen is None:
                 self.ruled[Ruled.UNKNOWN_PLACE] += 1
@@ -208,37 +202,44 @@ class Desk:
             furthest = further(furthest, nbr_of(reason))
         return None, furthest
 
-    def _offer(
-        self,
-        request: BidRequest,
-        imp: Imp,
-        ask: Ask,
-        seen: Seen,
-        creatives: int,
-        now_s: float,
-        write: Writer,
-    ) -> tuple[Bid | None, int]:
-        """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
+    def _dry(self, request: BidRequest, ask: Ask, shown: int, known: bool, now_s: float, imp: Imp) -> int:
+        """What would be bid for *imp* (nanos; what goes first, above all else), with nothing held; -1: nothing."""
+        seen = self.codec.read(request, imp, ask.kind, known, now_s, self._row)
+        creatives = 0 if seen is None else fit(self.shelf, imp, ask, seen.deal, shown, [0] * len(Ruled))[0]
+        campaign_ix = -1
+        if seen is not None and creatives:
+            campaign_ix, bid_nanos, _, _, day_ix, _ = self._decide(imp, creatives, np.zeros_like(self.reasons))
+        if seen is None or campaign_ix < 0:
+            return -1
+        withdraw(self.book, campaign_ix, seen.person_ix, bid_nanos, day_ix)
+        return int(bid_nanos) + DEALS_FIRST * int(self._via_deal[campaign_ix] and self._impression["deal_first"][0])
+
+    def _decide(self, imp: Imp, creatives: int, reasons: NDArray[np.int64]) -> Any:
+        """What `offer` makes of the impression just read; *reasons* are counted up."""
         if self._private:
             values = None if imp.ext is None else imp.ext.values_nanos
             self._signals[:] = values if values is not None and len(values) == len(self._signals) else 0
         self._take_room()
-        campaign_ix, bid_nanos, worth_nanos, reason, day_ix, touch = self._offer_kernel(
-            self.book, self.rows, self._impression, 0, self._signals, self.reasons, self.shelf.among(creatives)
-        )
+        allowed = self.shelf.among(creatives)
+        return self._offer_kernel(self.book, self.rows, self._impression, 0, self._signals, reasons, allowed)
+
+    def _offer(
+        self, request: BidRequest, imp: Imp, ask: Ask, seen: Seen, creatives: int, now_s: float, write: Writer
+    ) -> tuple[Bid | None, int]:
+        """Decide on the impression just read and hold what the bid needs; the reason when there is none."""
+        campaign_ix, bid_nanos, worth_nanos, reason, day_ix, touch = self._decide(imp, creatives, self.reasons)
         if campaign_ix < 0:
             return None, reason
         bid_nanos = int(bid_nanos)  # NumPy's own kind where kernels are not compiled, which no JSON holds
         bid_id = f"{self._bid_prefix}{self.counts.bids}"
         self.counts.bids += 1
-        if self._via_deal[campaign_ix]:
-            deal_ix, least = seen.deal_ix, least_charge(request.at, seen.deal, seen.deal_floor_nanos, bid_nanos)
-        else:
-            deal_ix, least = -1, least_charge(request.at, None, seen.floor_nanos, bid_nanos)
-        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, least)
+        via = self._via_deal[campaign_ix]
+        deal_ix, deal, floor = (seen.deal_ix, seen.deal, seen.deal_floor_nanos) if via else (-1, None, seen.floor_nanos)
+        least, most = charges(request.at, deal, floor, bid_nanos)
+        made = Made(campaign_ix, seen.person_ix, touch, bid_nanos, worth_nanos, day_ix, now_s, least, most)
         self._reservations.add(bid_id, made)
-        if request.test == 1:
-            self._release(made)
+        if request.test == 1:  # nobody sells it, so nobody loses it either: pacing and bidding learn nothing
+            withdraw(self.book, campaign_ix, seen.person_ix, bid_nanos, day_ix)
             made.state = State.LOST
         campaign_id, creative = self._campaign_ids[campaign_ix], self.shelf.first(creatives, campaign_ix)
         return write(bid_id, imp, ask, creative, campaign_id, bid_nanos, self.codec.deal_id(deal_ix)), reason

@@ -25,16 +25,15 @@ from bidder.core.book import (
 from bidder.core.codes import BID, DEVICES, FORMATS, NOT_TARGETED, REASONS
 from bidder.core.offer import offer
 from bidder.core.pricing import quote
-from bidder.core.settle import release
+from bidder.core.settle import withdraw
 from bidder.core.targeting import inside_fence
 from bidder.desk import Desk
 from bidder.plan import CampaignPlan, Directory
 from bidder.policy import Ask, Ruled, asks, fit, general
 from openrtb.decode import decode_request
-from openrtb.errors import InvalidMessage
 from openrtb.messages import Bid, BidRequest, BidResponse, Imp
 from openrtb.money import nanos_to_cpm
-from openrtb.native import decode_native
+from openrtb.native import readable_native
 
 ROUNDS = 200
 """How often each stage is timed."""
@@ -104,12 +103,12 @@ class Explainer:
         opportunities: list[Opportunity] = []
         problems: list[str] = []
         for i, imp in enumerate(request.imp):
-            try:
-                native = None if imp.native is None else decode_native(imp, i)
-            except InvalidMessage as problem:
-                problems.append(str(problem))
-                native = None
-            opportunities += [self._opportunity(request, imp, ask, now_s) for ask in asks(imp, native)]
+            native = None if imp.native is None else readable_native(imp, i, problems)
+            opportunities += [
+                self._opportunity(request, alone, ask, now_s)
+                for ask in asks(imp, native)
+                for alone in self._desk.by_deal(imp)
+            ]
         known = self._desk.gate.open(request)
         return Explanation(request.id, known, opportunities, problems, self._stages(body, now_s))
 
@@ -212,7 +211,7 @@ class Explainer:
         allowed = desk.shelf.among(creatives)
         c, bid, _, _, day_ix, _ = offer(desk.book, desk.rows, self._row, 0, self._signals, tally, allowed)
         if c >= 0:
-            release(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix, 0)
+            withdraw(desk.book, c, int(self._row["person_ix"][0]), bid, day_ix)
         return c, int(bid)
 
     def _stages(self, body: bytes, now_s: float) -> dict[str, float]:
@@ -247,17 +246,13 @@ class Explainer:
     ) -> None:
         """Time one impression up to the first room that brings a bid."""
         began = time.perf_counter()
-        try:
-            found = asks(imp, None if imp.native is None else decode_native(imp, i))
-        except InvalidMessage:
-            found = asks(imp, None)
-        for ask in found:
-            seen = self._read(request, imp, ask, now_s)
+        for ask in asks(imp, None if imp.native is None else readable_native(imp, i, [])):
+            seen = self._read(request, self._desk.by_deal(imp)[0], ask, now_s)
             creatives = 0 if seen is None else self._fitting(request, imp, ask, seen)[0]
             spent["lookup"] += (time.perf_counter() - began) * 1e6
-            if not creatives or seen is None:
-                return
             began = time.perf_counter()
+            if not creatives:
+                continue
             c, bid = self._offer(creatives, tally)
             spent["decide"] += (time.perf_counter() - began) * 1e6
             began = time.perf_counter()

@@ -166,6 +166,18 @@ def since(exposures: bytes, from_s: float) -> bytes:
     return exposures if from_s == -np.inf else seen[seen["time_s"] >= from_s].tobytes()
 
 
+def moved(exposures: bytes, rows: NDArray[np.int32]) -> bytes:
+    """An image's exposures with people where *rows* (by where they were; below 0: gone) says they are now.
+
+    In the order of time, so that those of two rows that have become one follow each other as they happened.
+    """
+    seen = np.frombuffer(exposures, EXPOSURE)
+    seen = seen[seen["person_ix"] < len(rows)]
+    seen["person_ix"] = rows[seen["person_ix"]]
+    seen = seen[seen["person_ix"] >= 0]
+    return seen[np.argsort(seen["time_s"], kind="stable")].tobytes()
+
+
 def without(image: Image, numbers: Sequence[int]) -> Image:
     """What the image knows of campaigns other than these."""
     seen = np.frombuffer(image.exposures, EXPOSURE)

@@ -56,6 +56,8 @@ class Ruled(IntEnum):
     """A native asset that is required and that we have nothing for."""
     DUPLICATE = 16
     """The impression is one we have bid for already, through another exchange."""
+    QUANTITY = 17
+    """Several impressions are sold, and billed, as one (`qty`); our budgets, caps and prices are for single ones."""
 
     @property
     def nbr(self) -> int:
@@ -154,6 +156,8 @@ def fit(
     shelf: Shelf, imp: Imp, ask: Ask, deal: Deal | None, creatives: int, took: list[int]
 ) -> tuple[int, Ruled | None]:
     """What of *creatives* can be shown in the impression, and why nothing can; *deal* None: in no deal of ours."""
+    if imp.qty is not None and imp.qty.multiplier != 1.0:
+        return _pass(creatives, 0, Ruled.QUANTITY, took)
     left, why = creatives, None
     if imp.pmp is not None and imp.pmp.private_auction == 1:
         left, why = _pass(left, shelf.via_deal if deal is not None else 0, Ruled.PRIVATE_AUCTION, took)

@@ -40,7 +40,9 @@ class Made(Struct, gc=False):
     worth_nanos: int
     day_ix: int
     made_s: float
-    floor_nanos: int = 0
+    least_nanos: int = 0
+    """The exchange may charge from this price on up to `most_nanos` (`bidder.charges`)."""
+    most_nanos: int = 0
     state: State = State.IN_FLIGHT
     clicked: bool = False
 

@@ -4,6 +4,7 @@
     active/VERSION/keys.npy     uint64[slots]: open addressing by the key's low bits, at most half full
     active/VERSION/places.npy   int32[slots]: row of the key beside it; EMPTY for a free slot, GONE for a withdrawn one
     active/VERSION/about.json   segment names, purposes (mask), persons, rows, numbering, revision of the store
+    active/moved_OLD_NEW.npy    see `dmp.moved`
     active/current              the version that counts; replaced in one step, so readers swap without a pause
 
 A person keeps the row from version to version, so that what a bidder counts by row goes on: new persons get rows behind
@@ -30,6 +31,7 @@ from dmp.active import Active
 from dmp.audience import Audience
 from dmp.errors import StoreError
 from dmp.evidence import Flags
+from dmp.moved import write_moved
 from dmp.places import EMPTY, GONE, fill, row_of, slot_of
 from dmp.segments import snapshot_of
 from dmp.store import Store
@@ -115,6 +117,8 @@ def activate(audience: Audience, members: Mapping[str, Flags], purposes: int) ->
         np.save(part / "rows.npy", rows)
         np.save(part / "keys.npy", keys)
         np.save(part / "places.npy", places)
+        if before is not None and not numbering:
+            write_moved(audience.store, before, version, graph.key[own], row[graph.person_ix[own]])
         (part / "about.json").write_text(json.dumps(about), "utf-8")
         part.rename(folder / version)
         audience.store.replace("active/current", version)

@@ -29,6 +29,7 @@ from experiments.scenario.models import Scenario
 
 if TYPE_CHECKING:
     from bidder.server.people import MappedAudience
+    from bidder.server.recorded import Recorded
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Setting:
     world: World
     plans: tuple[CampaignPlan, ...]
     directory: Directory
-    audience: Snapshot | Recognition | MappedAudience
+    audience: Snapshot | Recognition | MappedAudience | Recorded
     units: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """int64[cookies]: the bidder's row of each cookie; int64[0] where people go by their own number."""
 

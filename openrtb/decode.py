@@ -1,7 +1,7 @@
 """Bytes to messages and back: JSON by msgspec, then the checks of `openrtb.checks`.
 
-Unknown fields and codes pass; wrong types, NaN, infinities and numbers no float can hold do not. Whatever the bytes
-are, the only error is `InvalidMessage`.
+Unknown fields and codes pass; wrong types, NaN, infinities and numbers no float can hold do not. A null stands for a
+field that is not there, as Go and Java write it. Whatever the bytes are, the only error is `InvalidMessage`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Message = TypeVar("Message")
 _REQUEST = msgspec.json.Decoder(BidRequest)
 _RESPONSE = msgspec.json.Decoder(BidResponse)
 _ENCODER = msgspec.json.Encoder()
+_ANYTHING = msgspec.json.Decoder()
 _PLACE = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 
 
@@ -54,9 +55,24 @@ def read_json(decoder: msgspec.json.Decoder[Message], body: bytes | str, prefix:
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeError) as error:
+        # Most messages hold no null where the types have none, so only those pay for looking.
+        if "got `null`" not in str(error):
+            raise _invalid(error, prefix) from None
+    except RecursionError:
+        raise InvalidMessage(prefix, "is nested too deeply") from None
+    try:
+        return decoder.decode(_ENCODER.encode(without_nulls(_ANYTHING.decode(body))))
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise _invalid(error, prefix) from None
     except RecursionError:
         raise InvalidMessage(prefix, "is nested too deeply") from None
+
+
+def without_nulls(value: Any) -> Any:
+    """*value* without members that are null; what is in an `ext` stays, as only its vendor knows what it means."""
+    if isinstance(value, dict):
+        return {k: part if k == "ext" else without_nulls(part) for k, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _invalid(error: Exception, prefix: str) -> InvalidMessage:

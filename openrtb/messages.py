@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 Integer = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """Beyond this JSON numbers are not exact, and arrays of int64 are not far away."""
 Nanos = Annotated[int, Meta(ge=0, le=2**53)]
+_OURS = {"format": "bidlab_format", "values_nanos": "bidlab_values_nanos"}
 
 
 class Format(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -103,19 +104,19 @@ class Pmp(Struct, frozen=True, omit_defaults=True, gc=False):
     deals: list[Deal] = []
 
 
-class ImpExt(
-    Struct,
-    frozen=True,
-    omit_defaults=True,
-    gc=False,
-    rename={"format": "bidlab_format", "values_nanos": "bidlab_values_nanos"},
-):
+class ImpExt(Struct, frozen=True, omit_defaults=True, gc=False, rename=_OURS):
     """This project's additions to an impression, under names no other vendor uses."""
 
     format: str | None = None
     """What the seller calls the slot: display, mobile or video."""
     values_nanos: list[Nanos] | None = None
     """Private values of the impression to the campaigns that have one (textbook auctions), nanos."""
+
+
+class Qty(Struct, frozen=True, omit_defaults=True, gc=False):
+    """How many impressions are bought, and billed, as one: people before a screen."""
+
+    multiplier: float = 1.0
 
 
 class Imp(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -134,6 +135,7 @@ class Imp(Struct, frozen=True, omit_defaults=True, gc=False):
     native: Native | None = None
     instl: Integer | None = None
     exp: Integer | None = None
+    qty: Qty | None = None
 
 
 class Publisher(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -347,7 +349,7 @@ class BidExt(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
-    """An offer for one impression (price in CPM)."""
+    """An offer for one impression (price in CPM, length of the media in s; `bundle` is what is advertised)."""
 
     id: str
     impid: str
@@ -369,10 +371,8 @@ class Bid(Struct, frozen=True, omit_defaults=True, gc=False):
     h: Integer | None = None
     exp: Integer | None = None
     dur: Integer | None = None
-    """Length of the video or audio (s)."""
     cattax: Integer | None = None
     bundle: str | None = None
-    """The app that is advertised."""
     protocol: Integer | None = None
     ext: BidExt | None = None
 

@@ -103,6 +103,15 @@ def decode_native(imp: Imp, i: int) -> NativeRequest:
     return native
 
 
+def readable_native(imp: Imp, i: int, problems: list[str]) -> NativeRequest | None:
+    """The native request of impression *i*; a broken one is no way to answer, and noted among *problems*."""
+    try:
+        return decode_native(imp, i)
+    except InvalidMessage as problem:
+        problems.append(str(problem))
+        return None
+
+
 def native_problems(request: BidRequest) -> Iterator[tuple[int, InvalidMessage]]:
     """Impressions whose native request is broken, and what is wrong with each: no bid can be made for them."""
     for i, imp in enumerate(request.imp):

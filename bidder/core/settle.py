@@ -1,4 +1,4 @@
-"""The only writers of the book: reserve, win, release, late win, book spend, buy, lose, click, convert, tick.
+"""The only writers of the book: reserve, withdraw, win, release, late win, book spend, buy, lose, click, convert, tick.
 
 A bid in flight is reserved: it holds its money (charged to the day it was made in) and counts as an exposure, until a
 win turns it into spend or a loss or expiry releases it. So latency can never overspend or break a cap.
@@ -63,6 +63,12 @@ def _give_back(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid
         book.campaigns["reserved_day_nanos"][campaign_ix] -= bid_nanos
     if person_ix >= 0:
         forget_in_flight(book, person_ix, campaign_ix)
+
+
+@kernel
+def withdraw(book: Book, campaign_ix: int, person_ix: int, bid_nanos: int, bid_day_ix: int) -> None:
+    """Give back what a bid held that was never sent: no auction, nothing to learn."""
+    _give_back(book, campaign_ix, person_ix, bid_nanos, bid_day_ix)
 
 
 @kernel

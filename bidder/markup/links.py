@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from openrtb.secure import loads_securely
+
 
 class Links(NamedTuple):
     """Addresses of one bid; an empty one is left out."""
@@ -21,3 +23,12 @@ class Links(NamedTuple):
 
 SILENT = Links()
 """No call at all, as for a trial."""
+
+
+def for_secure_page(links: Links) -> Links:
+    """Without those that browsers and players would refuse to call from a secure page, as is each that is plain HTTP.
+
+    They bill nothing; notices go from server to server and stay.
+    """
+    seen, event, click = (link if loads_securely(link) else "" for link in (links.seen, links.event, links.click))
+    return links._replace(seen=seen, event=event, click=click)

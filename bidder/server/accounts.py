@@ -133,6 +133,6 @@ def ticket_of(desk: Desk, bid_id: str, campaign_no: Callable[[int], int]) -> Tic
     made = desk.made(bid_id)
     assert made is not None
     return Ticket(
-        *(bid_id, campaign_no(made.campaign_ix), made.person_ix, made.touch, made.bid_nanos, made.floor_nanos),
+        *(bid_id, campaign_no(made.campaign_ix), made.person_ix, made.touch, made.most_nanos, made.least_nanos),
         *(made.day_ix, int(made.made_s * 1000.0)),
     )

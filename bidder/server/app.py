@@ -245,7 +245,7 @@ class Service:
 
 def _believable(price_cpm: float, ticket: Ticket) -> bool:
     """Nobody pays more than the bid, and nothing is sold below what the auction allows (`bidder.charges`)."""
-    return ticket.floor_nanos <= price_nanos(price_cpm) <= ticket.bid_nanos
+    return ticket.least_nanos <= price_nanos(price_cpm) <= ticket.most_nanos
 
 
 _trial = partial(full_bid, links=SILENT)

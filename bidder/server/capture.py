@@ -2,8 +2,9 @@
 
 The clock's readings are part of it, so the same calls on a fresh desk of the same scenario give the same decisions bit
 for bit (`verify`). With accounts on disk the record begins with an image of the book they had brought it to, and holds
-what they did to it. What never reached the desk (malformed bodies, forged notices, requests that were too late) is not
-in it. Notice URLs and markup are left out: they depend on a key nobody keeps.
+what they did to it; where there is an audience it holds what is known of the people it concerns. What never reached
+the desk (malformed bodies, forged notices, requests that were too late) is not in it. Notice URLs and markup are left
+out: they depend on a key nobody keeps.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from bidder.codec import Audience
 from bidder.core.book import MEMORY_USED, Book
 from bidder.desk import Desk, Heard, Spend
 from bidder.errors import CaptureError
 from bidder.image import exposures_of, picture, restore
-from bidder.plan import CampaignPlan
+from bidder.plan import CampaignPlan, Directory
 from bidder.reload import set_active
 from bidder.server.captured import (
     FORMAT,
@@ -38,13 +40,17 @@ from bidder.server.captured import (
     Expired,
     GivenUp,
     Header,
+    Known,
     Line,
+    Renewed,
     Start,
     Ticked,
     Told,
 )
 from bidder.server.images import decoded, encoded
 from bidder.server.paced import PACED
+from bidder.server.people import MappedAudience
+from bidder.server.recorded import Recorded, Watched, with_people
 from openrtb.messages import BidRequest, BidResponse
 from openrtb.notices import Notice
 
@@ -69,6 +75,7 @@ class Capture:
         self._desk: Desk | None = None
         self._began = False
         self._bounds: Bounds | None = None
+        self._people: Watched | None = None
         if header is not None:
             self.begin(header)
 
@@ -78,15 +85,26 @@ class Capture:
         self.write(header)
         self._bounds = None if self._desk is None else bounds_of(self._desk)
 
-    def desk(self, *args: Any, clock: Callable[[], float], **options: Any) -> Desk:
+    def desk(
+        self,
+        book: Book,
+        plans: Sequence[CampaignPlan],
+        directory: Directory,
+        audience: Audience,
+        *,
+        clock: Callable[[], float],
+        **options: Any,
+    ) -> Desk:
         """A desk like any other that writes down what happens to it."""
+        if isinstance(audience, MappedAudience):
+            audience = self._people = Watched(audience)
 
         def reading() -> float:
             now_s = clock()
             self._readings.append(now_s)
             return now_s
 
-        self._desk = _CapturingDesk(self, *args, clock=reading, **options)
+        self._desk = _CapturingDesk(self, book, plans, directory, audience, clock=reading, **options)
         self._bounds = bounds_of(self._desk)
         return self._desk
 
@@ -102,6 +120,8 @@ class Capture:
         if outermost:
             self._readings.clear()
             self._look_at_bounds()
+            if self._people is not None:
+                self._people.last_ix = -1
         try:
             yield self._readings if outermost else None
         finally:
@@ -114,6 +134,24 @@ class Capture:
         if bounds != self._bounds:
             self.write(bounds)
         self._bounds = bounds
+
+    def person(self) -> int:
+        """Row of whom the call under way has looked up, once it is written down what is known of that person."""
+        if self._people is None:
+            return -1
+        self.tell_of(self._people.last_ix)
+        return self._people.last_ix
+
+    def tell_of(self, person_ix: int) -> None:
+        """Write down what is known of a person, where that has not been done."""
+        known = None if self._people is None else self._people.unknown(person_ix)
+        if known is not None:
+            self.write(known)
+
+    def renewed(self) -> None:
+        """Write down that the desk has gone over to a newer audience."""
+        if self._people is not None and self._began:
+            self.write(self._people.renewed())
 
     def close(self) -> None:
         """Write the end."""
@@ -132,14 +170,14 @@ class _CapturingDesk(Desk):
         with self._capture.call() as clock:
             response = super().answer(request, links_of)
             if clock is not None:
-                self._capture.write(Asked(clock, request, decisions(response), response.nbr))
+                self._capture.write(Asked(clock, request, decisions(response), response.nbr, self._capture.person()))
             return response
 
     async def notice(self, notice: Notice) -> Heard:
         with self._capture.call() as clock:
             heard = await super().notice(notice)
             if clock is not None:
-                self._capture.write(Told(clock, notice, int(heard)))
+                self._capture.write(Told(clock, notice, int(heard), self._capture.person()))
             return heard
 
     def tick(self) -> None:
@@ -159,20 +197,27 @@ class _CapturingDesk(Desk):
         with self._capture.call() as clock:
             super().book_billing(bid_id, spend, heard_s, on_time=on_time, to_beat_nanos=to_beat_nanos)
             if clock is not None:
+                self._capture.tell_of(spend.person_ix)
                 self._capture.write(Billed(bid_id, spend, heard_s, on_time, to_beat_nanos))
 
     def book_click(self, campaign_ix: int, person_ix: int, touch: int, shown_s: float) -> None:
         with self._capture.call() as clock:
             super().book_click(campaign_ix, person_ix, touch, shown_s)
             if clock is not None:
+                self._capture.tell_of(person_ix)
                 self._capture.write(Clicked(campaign_ix, person_ix, touch, shown_s))
 
     def book_conversion(self, product_ix: int, person_ix: int, value_nanos: int, heard_s: float) -> int:
         with self._capture.call() as clock:
             credited = super().book_conversion(product_ix, person_ix, value_nanos, heard_s)
             if clock is not None:
+                self._capture.tell_of(person_ix)
                 self._capture.write(Bought(product_ix, person_ix, value_nanos, heard_s, credited))
             return credited
+
+    def renew_people(self) -> None:
+        super().renew_people()
+        self._capture.renewed()
 
     def give_up(self, bid_id: str, to_beat_nanos: int = 0) -> None:
         with self._capture.call() as clock:
@@ -184,7 +229,7 @@ class _CapturingDesk(Desk):
 def bounds_of(desk: Desk) -> Bounds:
     """What the accounts allow the desk now."""
     horizon_s = None if desk.horizon_s == math.inf else desk.horizon_s
-    return Bounds(desk.book.campaigns["total_nanos"].tolist(), horizon_s)
+    return Bounds(desk.book.campaigns["total_nanos"].tolist(), horizon_s, len(desk.book.persons))
 
 
 def start_of(desk: Desk, plans: Sequence[CampaignPlan], paused: frozenset[str], bid_prefix: str) -> Start:
@@ -255,7 +300,11 @@ class Verified(Struct, frozen=True):
     """Whether the end is there, so that the final book was compared too."""
 
 
-async def verify(path: Path, desk_of: Callable[[Header, Callable[[], float]], Desk]) -> Verified:
+DeskOf = Callable[[Header, Callable[[], float], Recorded | None], Desk]
+"""Makes the desk a capture began with, from its header, a clock and its people (None: the scenario's own)."""
+
+
+async def verify(path: Path, desk_of: DeskOf) -> Verified:
     """Make every call again on a fresh desk; raises `CaptureError` at the first decision that differs."""
     lines = read_lines(path)
     _, header = next(lines, (0, None))
@@ -263,10 +312,13 @@ async def verify(path: Path, desk_of: Callable[[Header, Callable[[], float]], De
         raise CaptureError(f"{path}:1: is no capture of format {FORMAT}")
     readings: list[float] = []
     # A program that looks at the clock more often than the captured one did sees the last reading again.
-    desk = desk_of(header, lambda: readings.pop(0) if len(readings) > 1 else readings[0])
+    people = None if header.people is None else Recorded(header.people)
+    desk = desk_of(header, lambda: readings.pop(0) if len(readings) > 1 else readings[0], people)
     requests = bids = notices = 0
     for number, line in lines:
         place = f"{path}:{number}"
+        if people is not None and isinstance(line, Asked | Told):
+            people.person_ix = line.person_ix
         if isinstance(line, Asked):
             readings[:] = line.clock
             response = desk.answer(line.request)
@@ -284,9 +336,22 @@ async def verify(path: Path, desk_of: Callable[[Header, Callable[[], float]], De
         elif isinstance(line, End):
             _compare(place, line.book, digest(desk.book))
             return Verified(requests, bids, notices, complete=True)
+        elif isinstance(line, Known | Renewed):
+            _meet(desk, people, place, line)
         else:
             notices += _follow(desk, place, line)
     return Verified(requests, bids, notices, complete=False)
+
+
+def _meet(desk: Desk, people: Recorded | None, place: str, line: Known | Renewed) -> None:
+    """Take in what the capture tells of people."""
+    if people is None:
+        raise CaptureError(f"{place}: is about people of an audience, which the header does not name")
+    if isinstance(line, Known):
+        people.learn(line)
+        return
+    people.renew(line)
+    desk.renew_people()
 
 
 def _follow(desk: Desk, place: str, line: Line) -> bool:
@@ -294,6 +359,8 @@ def _follow(desk: Desk, place: str, line: Line) -> bool:
     if isinstance(line, Bounds):
         desk.book.campaigns["total_nanos"] = line.total_nanos
         desk.horizon_s = math.inf if line.horizon_s is None else line.horizon_s
+        if line.people is not None:
+            desk.book = with_people(desk.book, line.people)
         return False
     if isinstance(line, Billed):
         desk.book_billing(line.bid_id, line.spend, line.heard_s, on_time=line.on_time, to_beat_nanos=line.to_beat_nanos)

@@ -24,13 +24,24 @@ class Start(Struct, frozen=True):
     """What the ids of the bids begin with."""
 
 
-class Header(Struct, frozen=True, tag="header"):
+class People(Struct, frozen=True):
+    """The audience a capture began with."""
+
+    segments: list[str]
+    rows: int
+    words: int
+    """Of 64 bits in each row."""
+
+
+class Header(Struct, frozen=True, tag="header", omit_defaults=True):
     """What a fresh desk is made from: the resolved scenario, as text, and our number in the vendor list."""
 
     scenario_yaml: str
     vendor_id: int | None = None
     format: int = FORMAT
     start: Start | None = None
+    people: People | None = None
+    """None: the scenario's own."""
 
 
 class Decision(Struct, frozen=True, array_like=True):
@@ -47,21 +58,24 @@ class Decision(Struct, frozen=True, array_like=True):
     h: int | None
 
 
-class Asked(Struct, frozen=True, tag="bid"):
+class Asked(Struct, frozen=True, tag="bid", omit_defaults=True):
     """A request and its answer."""
 
     clock: list[float]
     request: BidRequest
     bids: list[Decision]
     nbr: int | None
+    person_ix: int = -1
+    """Row of its person, where there is an audience."""
 
 
-class Told(Struct, frozen=True, tag="notice"):
+class Told(Struct, frozen=True, tag="notice", omit_defaults=True):
     """A notice and what it did (`bidder.desk.Heard`)."""
 
     clock: list[float]
     notice: Billing | Loss | Click | Conversion
     heard: int
+    person_ix: int = -1
 
 
 class Ticked(Struct, frozen=True, tag="tick"):
@@ -83,6 +97,22 @@ class Bounds(Struct, frozen=True, tag="bounds"):
     total_nanos: list[int]
     horizon_s: float | None
     """None: no bound."""
+    people: int | None = None
+    """How many people the book has room for; None: as many as before."""
+
+
+class Known(Struct, frozen=True, tag="person"):
+    """What is known of a person from here on: a row of segment bits."""
+
+    person_ix: int
+    bits: list[int]
+
+
+class Renewed(Struct, frozen=True, tag="audience"):
+    """A newer version of the audience: its rows, and what is now known of everybody told of so far."""
+
+    rows: int
+    known: list[Known]
 
 
 class Billed(Struct, frozen=True, tag="billed"):
@@ -127,4 +157,4 @@ class End(Struct, frozen=True, tag="end"):
     book: str
 
 
-Line = Header | Asked | Told | Ticked | Expired | Bounds | Billed | Clicked | Bought | GivenUp | End
+Line = Header | Asked | Told | Ticked | Expired | Bounds | Billed | Clicked | Bought | GivenUp | Known | Renewed | End

@@ -36,7 +36,7 @@ from bidder.server.leasing import committed, wanted
 from bidder.server.paced import paced_totals, recover, written
 from bidder.server.samples import Sample
 from bidder.server.signing import Kind, Ticket
-from bidder.server.store import STRANGERS_UNTIL_S, Session, Store, budgets_of
+from bidder.server.store import NUMBERED_S, STRANGERS_UNTIL_S, Session, Store, budgets_of
 from bidder.server.writer import Committed, Writer
 from openrtb.errors import MoneyError
 from openrtb.money import price_nanos, units_to_nanos
@@ -54,11 +54,12 @@ HIGHEST_VALUE = 1e9
 _SORTS = {Kind.WIN: Sort.WIN, Kind.BILLING: Sort.BILLING, Kind.LOSS: Sort.LOSS, Kind.CLICK: Sort.CLICK}
 _HEARD = {
     How.REPEATED: Heard.REPEATED,
+    How.CONTRADICTED: Heard.REPEATED,
     How.REFUSED: Heard.REFUSED,
     How.DISPUTED: Heard.REFUSED,
     How.FORGOTTEN: Heard.UNKNOWN,
 }
-_KNOWN = (How.REPEATED, How.DISPUTED, How.FORGOTTEN)
+_KNOWN = (How.REPEATED, How.DISPUTED, How.FORGOTTEN, How.CONTRADICTED)
 """Notices that change nothing."""
 Result = TypeVar("Result")
 _log = logging.getLogger("bidlab.accounts")
@@ -81,6 +82,7 @@ class Durable:
         self._desk, self._store, self.worker, self._workers = desk, store, worker, workers
         self.failures = 0
         """Transactions that could not be written."""
+        self._contradicted = 0
         known = store.campaigns()
         self._work_for(plans, {id_: no for id_, (no, _, _) in known.items()})
         self._paused = frozenset(id_ for id_, (_, _, paused) in known.items() if paused)
@@ -93,6 +95,7 @@ class Durable:
         self._told_s = -math.inf
         self._reloads = int(store.meta().get("reloads", 0))
         self._strangers_s = float(store.meta().get(STRANGERS_UNTIL_S, -math.inf))
+        self._numbered_s = max(self._strangers_s, float(store.meta().get(NUMBERED_S, -math.inf)))
         self._writer = Writer(store, worker, self._recover())
         self._compaction = Compaction(desk, store, worker, self._do, compact_after, keep_s)
         self._held_back: list[Committed] = []
@@ -143,7 +146,7 @@ class Durable:
         """Take in a notice about a bid; raises `NotKept` when it could not be written down."""
         nanos = price_nanos(price_cpm) if kind is Kind.BILLING else reason if kind is Kind.LOSS else 0
         owner = int(ticket.bid_id.partition("-")[0])
-        person_ix = ticket.person_ix if ticket.made_ms / 1000.0 >= self._strangers_s else -1
+        person_ix = ticket.person_ix if ticket.made_ms / 1000.0 >= self._numbered_s else -1
         return await self._hear(
             Entry(
                 *(_SORTS[kind], ticket.bid_id, owner, ticket.campaign_no, person_ix, ticket.touch, nanos),
@@ -188,6 +191,7 @@ class Durable:
             counts.unknown += 1
         elif how in _KNOWN:
             counts.repeated += 1
+            self._contradicted += how is How.CONTRADICTED
         elif entry.sort == Sort.BILLING:
             counts.late += how is How.LATE
             counts.refused += how is How.REFUSED
@@ -289,6 +293,7 @@ class Durable:
         return {
             "bidlab_commits_total": self._writer.commits,
             "bidlab_write_failures_total": self.failures,
+            "bidlab_contradicted_prices_total": self._contradicted,
             "bidlab_waiting_notices": self._writer.waiting(),
             "bidlab_compactions_total": self._compaction.made,
         }

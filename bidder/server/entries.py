@@ -28,11 +28,13 @@ class How(IntEnum):
     REFUSED = 3
     """A billing nobody can pay for."""
     REPEATED = 4
-    """Heard before; never on disk, nor are the next two."""
+    """Heard before; never on disk, nor are the next three."""
     DISPUTED = 5
     """Heard and refused before."""
     FORGOTTEN = 6
     """Too old to tell whether it was heard before."""
+    CONTRADICTED = 7
+    """A billing heard and paid before, at another price."""
 
 
 class Entry(Struct, gc=False):

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from bidder.errors import ServeError
-from bidder.image import Image, merged, without
+from bidder.image import Image, merged, moved, without
 from bidder.server.entries import Sort
 from bidder.server.store import BIDS_UNTIL_S, CONVERSIONS_UNTIL_UNIX_S, DROPPED, Session, Store
 
@@ -79,6 +82,19 @@ def write_image(folder: Path, name: str, image: Image, numbers: Sequence[int], b
         os.fsync(listing)
     finally:
         os.close(listing)
+
+
+def move_people(store: Store, rows: NDArray[np.int32]) -> str:
+    """Write the image the accounts name once more, with people where *rows* says (`bidder.image.moved`); returns its
+    name, for the accounts to take over. "": there is none. For whoever has the folder alone."""
+    with store.view():
+        image = read_image(store)
+    if image is None:
+        return ""
+    image.exposures = moved(image.exposures, rows)
+    name = f"book-moved-{time.time_ns()}{_SUFFIX}"
+    write_image(store.folder, name, image, (), "")
+    return name
 
 
 def remove_others(folder: Path, name: str) -> None:

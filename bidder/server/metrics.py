@@ -35,6 +35,10 @@ METRICS = {
     "bidlab_in_flight_bids": ("gauge", "Bids that hold money now."),
     "bidlab_commits_total": ("counter", "Transactions on disk."),
     "bidlab_write_failures_total": ("counter", "Transactions that could not be written."),
+    "bidlab_contradicted_prices_total": (
+        "counter",
+        "Repeated billing notices that told another price than was booked.",
+    ),
     "bidlab_compactions_total": ("counter", "Images of the book this worker has made."),
     "bidlab_waiting_notices": ("gauge", "Notices that wait for the disk."),
     "bidlab_loop_late_seconds": ("gauge", "How late the event loop was when last looked at."),

@@ -19,6 +19,7 @@ from bidder.errors import ServeError
 from dmp.active import Active
 from dmp.errors import AudienceError
 from dmp.identifiers import key_of
+from dmp.moved import read_moved
 from dmp.store import Store
 
 LOOK_EVERY_S = 1.0
@@ -31,7 +32,8 @@ class MappedAudience:
     def __init__(self, folder: Path) -> None:
         try:
             # A copy on write, which never happens: arrays that may not be written are another type to the kernels.
-            self.active = Active(Store(folder), mmap.ACCESS_COPY)
+            self._store = Store(folder)
+            self.active = Active(self._store, mmap.ACCESS_COPY)
             self.active.compile()
         except AudienceError as error:
             raise ServeError(f"--audience {folder}: {error}") from None
@@ -45,6 +47,11 @@ class MappedAudience:
     def segments(self) -> tuple[str, ...]:
         """Names of the segments, in the order of the bits."""
         return self.active.segments
+
+    def moved_from(self, numbering: str) -> NDArray[np.int32] | None:
+        """int32[rows then]: the rows now of whoever was in those of another numbering, below 0 for those who are gone;
+        None: nobody knows."""
+        return read_moved(self._store, numbering, self.active.numbering)
 
     def row_ix(self, user_id: str | None) -> int:
         """Row of whom a cookie, or else a device, of this name belongs to; -1: nobody active has it."""

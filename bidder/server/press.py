@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bidder.answer import TYPES, full_bid, shape_of
-from bidder.markup.links import Links
+from bidder.markup.links import Links, for_secure_page
 from bidder.plan import CreativePlan
 from bidder.policy import Ask
 from bidder.server.signing import LETTERS, Kind, Signed
@@ -100,7 +100,7 @@ class Press:
     ) -> Bid:
         """The bid; its id and what the signatures cover need no escaping."""
         shape = shape_of(imp, ask, creative)
-        key = (id(creative), campaign_id, ask.kind, shape, ask.text, deal_id)
+        key = (id(creative), campaign_id, ask.kind, shape, ask.text, deal_id, imp.secure == 1)
         page = self._pages.get(key) or self._page(key, imp, ask, creative, campaign_id, deal_id)
         price, impid = nanos_to_cpm(bid_nanos), imp.id
         query, signatures = self._sign(bid_id)
@@ -118,6 +118,8 @@ class Press:
         self, key: object, imp: Imp, ask: Ask, creative: CreativePlan, campaign_id: str, deal_id: str | None
     ) -> Page:
         links = self._links_of(_ID, Signed(f"&{_QUERY}".encode(), "".join(_SIGNATURES).encode()))
+        if imp.secure == 1:
+            links = for_secure_page(links)
         marked = msgspec.structs.replace(imp, id=_IMP)
         bid = full_bid(_ID, marked, ask, creative, campaign_id, cpm_to_nanos(_PRICE), deal_id, links)
         text = _ENCODE(bid).decode()

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from bidder.core.book import Book
 from bidder.core.kernel import direct
-from bidder.core.settle import book_spend, click, convert, late_win, tick
+from bidder.core.settle import book_spend, click, convert, late_win, tick, withdraw
 from bidder.desk import Desk
 from bidder.errors import ReloadError, ServeError
 from bidder.server.app import Service
@@ -54,6 +54,7 @@ def compile_kernels(book: Book) -> None:
     direct(click, book, 0, 0, 0, 0.0)
     direct(convert, book, 0, 0, 0, 0.0)
     direct(tick, book, 0.0)
+    direct(withdraw, book, 0, 0, 0, 0)
 
 
 def runner_of(service: Service, drain_s: float) -> web.AppRunner:

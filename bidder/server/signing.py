@@ -61,15 +61,16 @@ _BLOCK = 128
 class Ticket(Struct, frozen=True, gc=False):
     """A bid in its own notice URLs: enough to book it where nothing else is known of it.
 
-    `campaign_no` is the number the accounts know the campaign by, `made_ms` is cut to the millisecond below.
+    `campaign_no` is the number the accounts know the campaign by, `made_ms` is cut to the millisecond below; the price
+    lies between `least_nanos` and `most_nanos` (`bidder.charges`).
     """
 
     bid_id: str
     campaign_no: int
     person_ix: int
     touch: int
-    bid_nanos: int
-    floor_nanos: int
+    most_nanos: int
+    least_nanos: int
     day_ix: int
     made_ms: int
 
@@ -163,7 +164,7 @@ def query_of(kind: Kind, signed: Signed) -> str:
 
 def _packed(ticket: Ticket) -> str:
     return (
-        f"{ticket.campaign_no}.{ticket.person_ix}.{ticket.touch}.{ticket.bid_nanos}.{ticket.floor_nanos}"
+        f"{ticket.campaign_no}.{ticket.person_ix}.{ticket.touch}.{ticket.most_nanos}.{ticket.least_nanos}"
         f".{ticket.day_ix}.{ticket.made_ms}"
     )
 

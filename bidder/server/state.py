@@ -22,11 +22,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bidder.core.codes import DAY_S
 from bidder.errors import ServeError
 from bidder.plan import CampaignPlan, Directory
-from bidder.server.images import remove_others
+from bidder.server.images import move_people, remove_others
+from bidder.server.numbering import number_people
 from bidder.server.store import FORMAT, Store, budgets_of
+
+MovedFrom = Callable[[str], NDArray[np.int32] | None]
+"""int32[rows]: where those numbered by this name are now, below 0 for those who are gone; None: not known."""
 
 
 class State:
@@ -91,15 +98,28 @@ class State:
         """Leave the folder to others."""
         os.close(self._lock)
 
-    def begin(self, plans: Sequence[CampaignPlan], numbering: str = "") -> bool:
+    def begin(
+        self, plans: Sequence[CampaignPlan], numbering: str = "", moved_from: MovedFrom = lambda before: None
+    ) -> bool:
         """Take *plans* in and hold what processes before this one held. *numbering* names which person is in which
-        row; returns whether it is another one than before, so that nobody knows who has seen what."""
+        row; where it is another one than before, *moved_from* is asked where those of before are now. Returns whether
+        it does not know either, so that nobody knows who has seen what."""
         store = self.open()
         try:
+            before, image, moved = store.meta().get("numbering", numbering), "", None
+            if before != numbering:
+                moved = moved_from(before)
+            if moved is not None:
+                image = move_people(store, moved)
             with store.session() as session:
                 session.hold()
                 session.set_budgets(budgets_of(plans))
-                return session.number_people(numbering)
+                unknown = number_people(session, numbering, None if moved is None else moved.tolist())
+                if image:
+                    session.set_meta("image", image)
+            if image:
+                remove_others(self._path, image)
+            return unknown
         finally:
             store.close()
 

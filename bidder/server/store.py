@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS notices (
 DROPPED, BIDS_UNTIL_S, CONVERSIONS_UNTIL_UNIX_S = "dropped", "bids_until_s", "conversions_until_unix_s"
 """In `meta`: the highest number of a notice that was dropped; bids made before, and conversions that had expired by,
 these moments may have lost their notices."""
-STRANGERS_UNTIL_S = "strangers_until_s"
+STRANGERS_UNTIL_S, NUMBERED_S = "strangers_until_s", "numbered_s"
 """In `meta`: people were numbered anew then; whom earlier notices are about is not known any more."""
 _INSERT = """INSERT OR IGNORE INTO notices
 (sort, id, owner, campaign, person, what, nanos, day_ix, made_s, how, heard_s, to_beat, receiver)
@@ -199,9 +199,11 @@ class Session:
         if self._may_be_dropped(entry) and not self._has(entry.id, entry.sort):
             return How.FORGOTTEN
         if entry.sort == Sort.BILLING:
-            before = self._db.execute("SELECT how FROM notices WHERE id = ? AND sort = ?", (entry.id, entry.sort))
-            for (how,) in before:
-                return How.DISPUTED if how == How.REFUSED else How.REPEATED
+            known = "SELECT how, nanos FROM notices WHERE id = ? AND sort = ?"
+            for how, nanos in self._db.execute(known, (entry.id, entry.sort)):
+                if how == How.REFUSED:
+                    return How.DISPUTED
+                return How.REPEATED if nanos == entry.nanos else How.CONTRADICTED
             entry.how = self._charge(entry)
         done = self._db.execute(
             _INSERT,
@@ -341,17 +343,6 @@ class Session:
         """Write down what the folder says of itself."""
         self._meta.pop(name, None)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
-
-    def number_people(self, numbering: str) -> bool:
-        """From now on people are numbered like this; if that is another numbering, nobody knows whom notices so far
-        are about. Returns whether it is."""
-        before = self._db.execute("SELECT value FROM meta WHERE name = 'numbering'").fetchone()
-        self.set_meta("numbering", numbering)
-        if before is None or before[0] == numbering:
-            return False
-        self.set_meta(STRANGERS_UNTIL_S, repr(self.now_s))
-        self._db.execute("UPDATE notices SET person = -1 WHERE person >= 0")
-        return True
 
     def execute(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Any other statement."""

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from bidder.errors import ServeError
+from bidder.errors import CaptureError, ServeError
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 RESTLESS_S = 1.0
@@ -133,7 +133,7 @@ class Crew:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
             self._work(number, voice)
             code = 0
-        except ServeError as error:
+        except (ServeError, CaptureError) as error:
             voice.failed(str(error))
         except BaseException:
             _log.exception("worker failed", extra={"data": {"number": number}})

@@ -105,7 +105,7 @@ def _take(answer: Answer, bidder: str, raw: Raw, seat: str | None, response_id: 
     try:
         bid = read_json(_BID, bytes(raw), "bid")
     except InvalidMessage as error:
-        loss = LossReason.INVALID_RESPONSE if "price" in plain else LossReason.MISSING_PRICE
+        loss = LossReason.MISSING_PRICE if plain.get("price") is None else LossReason.INVALID_RESPONSE
         answer.dropped.append((_dropped(bidder, plain, str(error), loss), plain))
         return
     for rule in (

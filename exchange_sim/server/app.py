@@ -24,7 +24,7 @@ from exchange_sim.server.filling import Caller, fill
 from exchange_sim.server.notifying import Notifier
 from exchange_sim.server.renders import Renders
 from exchange_sim.server.rules import Rules
-from openrtb.decode import VERSION, decode_request
+from openrtb.decode import VERSION, decode_request, without_nulls
 from openrtb.errors import InvalidMessage, NotPacked, TooLarge
 from openrtb.packing import unpacked
 
@@ -129,7 +129,7 @@ class ExchangeService:
         request = decode_request(body)
         if request.cur and self.rules.currency not in request.cur:
             raise Refusal(400, f"cur: this exchange sells in {self.rules.currency} only")
-        plain = _PLAIN.decode(body)
+        plain = without_nulls(_PLAIN.decode(body))
         page = http.headers.get("Referer") or http.headers.get("Origin")
         wanted = fill(plain, Caller(http.remote or "", http.headers.get("User-Agent"), page), self.rules, time.time())
         self.auctions += 1

@@ -9,11 +9,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from exchange_sim.server.answers import Taken
-from exchange_sim.server.markup import fits, markup_problem, markup_type, offered_types, plain_http, type_name
+from exchange_sim.server.markup import fits, markup_problem, markup_type, offered_types, plain_http, room_of, type_name
 from openrtb.codes import LossReason, MarkupType
 from openrtb.errors import MoneyError
-from openrtb.messages import Bid, BidRequest, Deal, Imp
+from openrtb.messages import Audio, Banner, Bid, BidRequest, Deal, Imp, Native, Video
 from openrtb.money import nanos_to_cpm, price_nanos
+
+CONTENT_TAXONOMY_1 = 1
+"""`cattax` of the IAB Content Taxonomy 1.0, which is meant where a request names none."""
 
 
 class Refused(NamedTuple):
@@ -46,10 +49,13 @@ def check_bid(taken: Taken, request: BidRequest, imps: dict[str, Imp], currency:
     if isinstance(price, Refused):
         return price
     mtype = markup_type(bid, imp)
-    refused = _wrong_type(mtype, bid, imp) or _excluded(taken, request, imp, deal)
+    refused = _wrong_type(mtype, bid, imp)
     if refused is not None:
         return refused
     assert mtype is not None
+    refused = _excluded(taken, request, room_of(imp, mtype)) or _media(bid, imp, mtype)
+    if refused is not None:
+        return refused
     return _markup(bid, imp, mtype) or Sound(*price, mtype, deal)
 
 
@@ -111,8 +117,8 @@ def _wrong_type(mtype: int | None, bid: Bid, imp: Imp) -> Refused | None:
     return None
 
 
-def _excluded(taken: Taken, request: BidRequest, imp: Imp, deal: Deal | None) -> Refused | None:
-    """Advertisers, apps, categories and attributes the seller does not want."""
+def _excluded(taken: Taken, request: BidRequest, room: Banner | Video | Audio | Native) -> Refused | None:
+    """Advertisers, apps, categories and attributes the seller does not want, the last in the room the ad is for."""
     bid = taken.bid
     blocked = next((domain for domain in bid.adomain or [] if _within(domain, request.badv or [])), None)
     if blocked is not None:
@@ -120,17 +126,36 @@ def _excluded(taken: Taken, request: BidRequest, imp: Imp, deal: Deal | None) ->
     bundle = taken.raw.get("bundle")
     if isinstance(bundle, str) and bundle in (request.bapp or []):
         return Refused(LossReason.APP_EXCLUDED, f"bid.bundle: {bundle} is blocked (bapp)")
-    category = next((cat for cat in bid.cat or [] if _category(cat, request.bcat or [])), None)
+    # Codes of different taxonomies say nothing about each other. A bid that names none is taken at its codes.
+    categories = bid.cat or [] if bid.cattax in (None, request.cattax or CONTENT_TAXONOMY_1) else []
+    category = next((cat for cat in categories if _category(cat, request.bcat or [])), None)
     if category is not None:
         return Refused(LossReason.CATEGORY_EXCLUDED, f"bid.cat: {category} is blocked (bcat)")
-    if request.acat and not any(_category(cat, request.acat) for cat in bid.cat or []):
+    if request.acat and not any(_category(cat, request.acat) for cat in categories):
         return Refused(LossReason.CATEGORY_EXCLUDED, "bid.cat: none of acat")
-    rooms = (imp.banner, imp.video, imp.audio, imp.native)
-    unwanted = {code for room in rooms if room is not None for code in room.battr or []}
+    unwanted = room.battr or []
     attribute = next((code for code in bid.attr or [] if code in unwanted), None)
     if attribute is not None:
         return Refused(LossReason.ATTRIBUTE_EXCLUDED, f"bid.attr: {attribute} is blocked (battr)")
     return None
+
+
+def _media(bid: Bid, imp: Imp, mtype: int) -> Refused | None:
+    """Length and VAST version of a video or audio ad, where the bid names them."""
+    media = imp.video if mtype == MarkupType.VIDEO else imp.audio if mtype == MarkupType.AUDIO else None
+    if media is None:
+        return None
+    if bid.protocol is not None and media.protocols and bid.protocol not in media.protocols:
+        return Refused(LossReason.WRONG_FORMAT, f"bid.protocol: {bid.protocol} is none of protocols")
+    if bid.dur is not None and not _lasts(bid.dur, media):
+        return Refused(LossReason.CREATIVE_FILTERED, f"bid.dur: {bid.dur} s is no length the impression takes")
+    return None
+
+
+def _lasts(duration_s: int, media: Video | Audio) -> bool:
+    if media.rqddurs:
+        return duration_s in media.rqddurs
+    return media.minduration <= duration_s <= (duration_s if media.maxduration is None else media.maxduration)
 
 
 def _markup(bid: Bid, imp: Imp, mtype: int) -> Refused | None:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from openrtb.codes import MarkupType
-from openrtb.messages import Banner, Bid, Format, Imp
+from openrtb.messages import Audio, Banner, Bid, Format, Imp, Native, Video
 from openrtb.secure import loads_securely
 
 _TYPE_NAMES = {
@@ -34,6 +34,12 @@ def offered_types(imp: Imp) -> set[int]:
     """Codes of `mtype` an impression takes."""
     rooms = (imp.banner, imp.video, imp.audio, imp.native)
     return {int(mtype) for mtype, room in zip(MarkupType, rooms, strict=True) if room is not None}
+
+
+def room_of(imp: Imp, mtype: int) -> Banner | Video | Audio | Native:
+    """What an impression offers to markup of a type it takes."""
+    rooms = (imp.banner, imp.video, imp.audio, imp.native)
+    return next(room for kind, room in zip(MarkupType, rooms, strict=True) if kind == mtype and room is not None)
 
 
 def markup_type(bid: Bid, imp: Imp) -> int | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bidder.server.accounts import Accounts
     from bidder.server.app import Service
     from bidder.server.capture import Capture
+    from bidder.server.captured import Header, Start
     from bidder.server.serve import WallClock
     from bidder.server.state import State
     from experiments.setting import Setting
@@ -57,11 +58,9 @@ def serve(
         Path | None, typer.Option(help="File with the token for /admin; without it there is no /admin.")
     ] = None,
     log_level: Annotated[str, typer.Option(help="Log from here on: debug, info, warning or error.")] = "warning",
-    audience: Annotated[
-        Path | None, typer.Option(help="An audience's folder: bid on its active people. Not with --capture.")
-    ] = None,
+    audience: Annotated[Path | None, typer.Option(help="An audience's folder: bid on its active people.")] = None,
     capture: Annotated[
-        Path | None, typer.Option(help="Write down every call and decision; one worker, no --admin-token-file.")
+        Path | None, typer.Option(help="Write down every call and decision; no --admin-token-file.")
     ] = None,
 ) -> None:
     """Answer OpenRTB requests over HTTP with a scenario's campaigns; ends on SIGTERM or Ctrl-C."""
@@ -78,13 +77,8 @@ def serve(
     if log_level not in LEVELS:
         raise RunError(f"--log-level {log_level}: must be one of {', '.join(LEVELS)}")
     token = "" if admin_token_file is None else _token(admin_token_file)
-    if capture is not None and (workers > 1 or token):
-        raise RunError(
-            f"--capture {capture}: a capture is of one worker and keeps its campaigns; leave out --workers and "
-            "--admin-token-file"
-        )
-    if audience is not None and capture is not None:
-        raise RunError(f"--audience {audience}: not with --capture, whose people stay the same")
+    if capture is not None and token:
+        raise RunError(f"--capture {capture}: a capture keeps its campaigns; leave out --admin-token-file")
     options = Options(
         *(scenario, tuple(overrides or ()), host, port, public_url.rstrip("/"), network_ms / 1000.0, drain_s, workers),
         *(shed_ms / 1000.0, token, log_level, vendor_id, capture, audience),
@@ -146,7 +140,7 @@ def _serve(folder: Path | None, options: Options) -> str:
     if options.workers > 1:
         assert state is not None
         return _serve_together(setting, state, options, say)
-    record = None if options.capture is None else _capture(setting, options, fresh=state is None)
+    record = None if options.capture is None else _capture(options.capture, setting, options, fresh=state is None)
     service, clock = make_service(setting, state, options, 0 if state is None else state.new_worker(), record)
     try:
         _run(service, clock, setting, options, lambda address: print(f"{say} {address}/openrtb2/bid", flush=True))
@@ -189,12 +183,20 @@ def _serve_together(setting: Setting, state: State, options: Options, say: str) 
 
     def work(number: int, voice: Voice) -> None:
         log_to_stderr(options.log_level, number)
-        service, clock = make_service(setting, state, shared, number)
+        record = None
+        if options.capture is not None:  # each its own file, as no two workers see the same calls
+            own = options.capture.with_stem(f"{options.capture.stem}-{number}")
+            record = _capture(own, setting, options, fresh=False)
+        service, clock = make_service(setting, state, shared, number, record)
 
         def ready(address: str) -> None:
             crew.settle_in(voice)
 
-        _run(service, clock, setting, shared, ready)
+        try:
+            _run(service, clock, setting, shared, ready)
+        finally:
+            if record is not None:
+                record.close()
         voice.counted(_counts(service))
 
     crew = Crew(options.workers, work, state.new_worker, state.bury)
@@ -227,36 +229,45 @@ def _state(setting: Setting, folder: Path) -> State:
     from bidder.server.state import State, market_of
     from experiments.compile.market import start_offsets
 
-    start, numbering = start_offsets(setting.scenario), ""
-    people: int | str = setting.world.people_count
-    if isinstance(setting.audience, MappedAudience):
-        people, numbering = "audience", setting.audience.active.numbering
-    market = market_of(setting.directory, people, start)
+    start, audience = start_offsets(setting.scenario), setting.audience
+    mapped = isinstance(audience, MappedAudience)
+    market = market_of(setting.directory, "audience" if mapped else setting.world.people_count, start)
     state = State(folder, market, start_of_day_s=start[1], hold_s=setting.scenario.wire.reservation_s)
-    if state.begin(setting.plans, numbering):
-        getLogger("bidlab.serve").warning("people numbered anew", extra={"data": {"audience": numbering}})
+    if not isinstance(audience, MappedAudience):
+        state.begin(setting.plans)
+    elif state.begin(setting.plans, audience.active.numbering, audience.moved_from):
+        getLogger("bidlab.serve").warning(
+            "people numbered anew", extra={"data": {"audience": audience.active.numbering}}
+        )
     return state
 
 
-def _capture(setting: Setting, options: Options, *, fresh: bool) -> Capture:
+def _capture(path: Path, setting: Setting, options: Options, *, fresh: bool) -> Capture:
     """The file everything is written down in; where books are not *fresh*, from when they have been read."""
     from bidder.server.capture import Capture
-    from bidder.server.captured import Header
+
+    return Capture(path, _header(setting, options) if fresh else None)
+
+
+def _header(setting: Setting, options: Options, start: Start | None = None) -> Header:
+    """What a capture begins with."""
+    from bidder.server.captured import Header, People
+    from bidder.server.people import MappedAudience
     from experiments.scenario.loader import dump_yaml
 
-    assert options.capture is not None
-    return Capture(options.capture, Header(dump_yaml(setting.scenario), options.vendor_id) if fresh else None)
+    people, audience = None, setting.audience
+    if isinstance(audience, MappedAudience):
+        people = People(list(audience.segments), *audience.rows.shape)
+    return Header(dump_yaml(setting.scenario), options.vendor_id, start=start, people=people)
 
 
 def _begin_capture(capture: Capture, desk: Desk, setting: Setting, accounts: Accounts, options: Options) -> None:
     """Write down what the book has come to, and go on from what was written."""
     from bidder.server.capture import begin_with, start_of
-    from bidder.server.captured import Header
-    from experiments.scenario.loader import dump_yaml
 
     start = start_of(desk, setting.plans, accounts.paused(), f"{accounts.worker}-")
     begin_with(desk, setting.new_book(), setting.plans, start)
-    capture.begin(Header(dump_yaml(setting.scenario), options.vendor_id, start=start))
+    capture.begin(_header(setting, options, start))
 
 
 def make_service(

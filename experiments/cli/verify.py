@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from experiments.errors import RunError
 if TYPE_CHECKING:
     from bidder.desk import Desk
     from bidder.server.captured import Header
+    from bidder.server.recorded import Recorded
 
 
 def verify(file: Annotated[Path, typer.Argument(help="What `bidlab bidder serve --capture` has written.")]) -> None:
@@ -29,14 +31,17 @@ def verify(file: Annotated[Path, typer.Argument(help="What `bidlab bidder serve 
     print(f"{file}: {held.requests:,} requests with {held.bids:,} bids and {held.notices:,} notices: {end}")
 
 
-def fresh_desk(header: Header, clock: Callable[[], float]) -> Desk:
-    """The desk a capture began with."""
+def fresh_desk(header: Header, clock: Callable[[], float], people: Recorded | None = None) -> Desk:
+    """The desk a capture began with; *people* None: the scenario's own."""
     from bidder.desk import Desk
     from bidder.server.capture import begin_with
     from experiments.scenario.loader import load_text
     from experiments.setting import make_ready
 
     setting = make_ready(load_text(header.scenario_yaml, "the captured scenario"))
+    if people is not None:
+        directory = replace(setting.directory, segments=people.segments)
+        setting = replace(setting, audience=people, directory=directory)
     desk = Desk(
         setting.new_book(),
         setting.plans,

@@ -65,11 +65,9 @@ class Feedback:
 
     def settle(self, due: Due, taken: Taken, sound: Sound, currency: str) -> None:
         """Decide on one valid bid and tell its bidder."""
-        bid, at = taken.bid, due.request.at
+        bid = taken.bid
         won = draw_wire(due.key, WIN) < self._ratios.win
-        price = sound.bid_nanos
-        if at == AuctionType.SECOND_PRICE_PLUS:
-            price = sound.floor_nanos + int(draw_wire(due.key, PRICE) * (sound.bid_nanos - sound.floor_nanos))
+        price = price_of(sound, due.request.at, draw_wire(due.key, PRICE))
         settled = Settled(
             *(due.request.id, bid.impid, taken.response_id, taken.seat, bid.adid),
             price_nanos=price,
@@ -193,6 +191,18 @@ class _Bill:
             self._counted = True
             watch, campaign_id, user_id, price_nanos = self._account
             watch.bill(campaign_id, user_id, price_nanos, time_s)
+
+
+def price_of(sound: Sound, at: int, draw: float) -> int:
+    """What a winner pays, in nanos: as its deal says, or else the request (*at*); *draw* from 0 to 1 is for what second
+    prices depend on."""
+    if sound.deal is not None and sound.deal.at is not None:
+        at = sound.deal.at
+    if at == AuctionType.DEAL_PRICE:
+        return sound.floor_nanos
+    if at == AuctionType.SECOND_PRICE_PLUS:
+        return sound.floor_nanos + int(draw * (sound.bid_nanos - sound.floor_nanos))
+    return sound.bid_nanos
 
 
 def forged(url: str) -> str:

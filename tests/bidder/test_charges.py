@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bidder.charges import ROUNDING_NANOS, least_charge
+from bidder.charges import ROUNDING_NANOS, charges
 from openrtb.messages import Deal
 
 FLOOR, BID = 500_000, 2_000_000
@@ -19,12 +19,16 @@ FLOOR, BID = 500_000, 2_000_000
         (1, Deal("d"), BID - ROUNDING_NANOS),
         (1, Deal("d", at=2), FLOOR),
         (2, Deal("d", at=1), BID - ROUNDING_NANOS),
-        (1, Deal("d", at=3), FLOOR),
     ],
 )
 def test_the_least_charge(at: int, deal: Deal | None, least: int) -> None:
-    assert least_charge(at, deal, FLOOR, BID) == least
+    assert charges(at, deal, FLOOR, BID) == (least, BID)
+
+
+@pytest.mark.parametrize(("floor", "most"), [(FLOOR, FLOOR + ROUNDING_NANOS), (BID, BID), (0, ROUNDING_NANOS)])
+def test_an_agreed_price_is_the_deal_s_floor(floor: int, most: int) -> None:
+    assert charges(1, Deal("d", at=3), floor, BID) == (max(0, floor - ROUNDING_NANOS), most)
 
 
 def test_rounding_never_goes_below_the_floor() -> None:
-    assert least_charge(1, None, BID - 1, BID) == BID - 1
+    assert charges(1, None, BID - 1, BID) == (BID - 1, BID)

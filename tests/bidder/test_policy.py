@@ -9,7 +9,7 @@ import pytest
 
 from bidder.plan import CreativePlan, TargetPlan
 from bidder.policy import Ruled
-from openrtb.messages import Deal, Pmp
+from openrtb.messages import Deal, Dooh, Pmp, Publisher, Qty
 from tests.bidder.test_creatives import ad
 from tests.bidder.test_desk import desk, now, only_bid, plan, request
 
@@ -84,3 +84,14 @@ def test_a_deal_for_other_advertisers_or_seats_is_none_of_ours() -> None:
 def test_every_reason_is_documented_with_its_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
     assert [reason.name for reason in Ruled if f"| {reason.nbr} | `{reason.name.lower()}` |" not in page] == []
+
+
+@pytest.mark.parametrize(("multiplier", "why"), [(1.0, None), (12.5, Ruled.QUANTITY)])
+def test_several_impressions_in_one_are_not_bought(multiplier: float, why: Ruled | None) -> None:
+    """They would be billed twelve times over, of which a notice that tells the price of one says nothing."""
+    assert now(desk(plan()).bid(request({"qty": Qty(multiplier)}))).nbr == (None if why is None else why.nbr)
+
+
+def test_a_screen_in_a_public_place_is_a_seller_too() -> None:
+    screen = {"site": None, "dooh": Dooh(publisher=Publisher("paper"))}
+    assert only_bid(now(desk(plan()).bid(request(**screen)))).cid == "pans"

@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,9 @@ from experiments.load.traffic import Contents, Pace
 from experiments.load.watch import Watch
 from experiments.scenario.loader import dump_yaml
 from experiments.setting import Setting
+from tests.command_line import bidlab
 from tests.experiments.served import bidder_served, small_setting
+from tests.experiments.test_serve_command import REQUEST, call
 from tests.patience import HANG_S, NO_LIMIT_MS
 
 pytestmark = pytest.mark.slow
@@ -134,32 +135,41 @@ def test_what_is_no_capture_is_told(tmp_path: Path, text: str, told: str) -> Non
         verified(tmp_path / "absent")
 
 
-def test_the_commands(tmp_path: Path) -> None:
-    file = tmp_path / "calls.jsonl"
-    command = [
-        *BIDLAB,
-        "bidder",
-        "serve",
-        "learning",
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_commands(tmp_path: Path, workers: int) -> None:
+    """Each of several workers has a file of its own, and each file is reproduced."""
+    command = [*BIDLAB, "bidder", "serve", "learning", "--set", "people.count=500", "--port", "0"]
+    command += [
         "--set",
-        "people.count=500",
-        "--port",
+        "campaigns.awareness.pacing=asap",
+        "--drain-s",
         "0",
         "--shed-ms",
         "0",
         "--capture",
-        str(file),
+        str(tmp_path / "calls.jsonl"),
     ]
+    if workers > 1:
+        command += ["--workers", str(workers), "--state", str(tmp_path / "state")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
-        body = json.dumps({"id": "r", "imp": [{"id": "1", "banner": {}}]}).encode()
-        sent = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        assert urllib.request.urlopen(sent, timeout=HANG_S).status == 204
+        for k in range(8):  # each on a connection of its own, so that both workers may be asked
+            user = {"id": f"p{k}"}
+            status, body = call(url, json.dumps({**REQUEST, "user": user}).encode())
+            assert status == 200
+            burl = json.loads(body)["seatbid"][0]["bid"][0]["burl"]
+            assert call(burl.replace("${AUCTION_PRICE}", "2.0"))[0] == 204
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=HANG_S)
-    done = subprocess.run([*BIDLAB, "bidder", "verify", str(file)], capture_output=True, text=True, check=True)
-    assert "1 requests with 0 bids and 0 notices: every decision and the final book are the same" in done.stdout
+    names = ["calls.jsonl"] if workers == 1 else [f"calls-{number}.jsonl" for number in range(1, workers + 1)]
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == names
+    requests = 0
+    for name in names:
+        done = bidlab(tmp_path, "bidder", "verify", name)
+        assert "every decision and the final book are the same" in done.stdout, done
+        requests += int(done.stdout.split(": ")[1].split()[0])
+    assert requests == 8
 
 
 def test_what_cannot_be_captured_is_told(captured: tuple[Path, int, str], tmp_path: Path) -> None:
@@ -167,5 +177,6 @@ def test_what_cannot_be_captured_is_told(captured: tuple[Path, int, str], tmp_pa
         Capture(captured[0], Header(""))
     with pytest.raises(CaptureError, match="cannot be written"):
         Capture(tmp_path / "no" / "folder", Header(""))
-    with pytest.raises(RunError, match="is of one worker"):
-        serve("learning", capture=tmp_path / "calls.jsonl", state=tmp_path, workers=2)
+    (tmp_path / "token").write_text("0123456789abcdef")
+    with pytest.raises(RunError, match="keeps its campaigns; leave out --admin-token-file"):
+        serve("learning", capture=tmp_path / "calls.jsonl", admin_token_file=tmp_path / "token")

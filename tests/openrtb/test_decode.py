@@ -85,6 +85,52 @@ def test_depth_is_no_way_to_break_it(depth: int) -> None:
         assert depth == 100_000
 
 
+NULLS: dict[str, Any] = {
+    **{"id": "r", "at": None, "test": None, "tmax": None, "allimps": None, "bcat": None, "regs": None},
+    "imp": [
+        {
+            **{"id": "1", "bidfloor": None, "bidfloorcur": None, "ext": {"vendor": None}},
+            "banner": {"w": None, "h": None, "format": [{"w": 300, "h": 250, "wmin": None}]},
+            "video": {"mimes": ["video/mp4"], "minduration": None},
+            "pmp": {"private_auction": None, "deals": None},
+        }
+    ],
+}
+
+
+def test_a_null_is_a_field_that_is_not_there() -> None:
+    request = decode_request(json.dumps(NULLS).encode())
+    assert (request.at, request.test) == (2, 0)
+    imp = request.imp[0]
+    assert (imp.bidfloor, imp.bidfloorcur) == (0.0, "USD")
+    assert imp.pmp is not None
+    assert imp.pmp.deals == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"id": None}, ""),
+        ({"imp": None}, "imp"),
+        ({"imp": [None]}, "imp[0]"),
+        ({"imp": [{"id": "1", "banner": None}]}, "imp[0]"),
+        ({"imp": [{"id": "1", "video": {"mimes": None}}]}, "imp[0].video.mimes"),
+        ({"bcat": [None]}, "bcat[0]"),
+        ({"badv": "x"}, "badv"),
+    ],
+)
+def test_what_is_needed_is_no_null(changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        decode_request(json.dumps({**NULLS, **changes}).encode())
+    assert refused.value.path == path
+
+
+def test_nulls_at_any_depth() -> None:
+    deep = b'{"id":"r","at":null,"imp":[{"id":"1","banner":{}}],"x":' + b"[" * 900 + b"]" * 900 + b"}"
+    with contextlib.suppress(InvalidMessage):
+        assert decode_request(deep).at == 2
+
+
 def test_an_integer_no_float_can_hold_is_no_infinity() -> None:
     with pytest.raises(InvalidMessage) as refused:
         decode_request(b'{"id":"r","imp":[{"id":"1","banner":{}}],"device":{"pxratio":' + b"9" * 400 + b"}}")

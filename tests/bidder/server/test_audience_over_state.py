@@ -8,11 +8,16 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bidder.image import EXPOSURE, moved
 from bidder.plan import CapPlan
 from bidder.server.people import MappedAudience, People
 from bidder.server.state import State
+from dmp import activation
+from dmp.consent import ALL
+from dmp.rights import refuse
 from dmp.sources.importer import import_source
 from dmp.store import Store
 from tests.bidder.server.test_app import REQUEST, Client
@@ -30,7 +35,7 @@ def life(folder: Path, store: Store, story: Callable[[Client], Coroutine[Any, An
     """A service from start to end; whether people were numbered anew."""
     audience = MappedAudience(store.folder)
     state = State(folder, "audience", start_of_day_s=0, hold_s=RESERVATION_S)
-    anew = state.begin((ONCE,), audience.active.numbering)
+    anew = state.begin((ONCE,), audience.active.numbering, audience.moved_from)
 
     async def main() -> None:
         async with worker(state, ONCE, audience=audience, compact_after=after) as client:
@@ -90,6 +95,45 @@ def test_caps_stay_with_their_people(tmp_path: Path, store: Store, compact_after
     assert life(tmp_path / "state", store, third, compact_after)
 
 
+@pytest.mark.parametrize("compact_after", [0, 1])
+def test_caps_follow_people_who_are_numbered_anew(
+    tmp_path: Path, store: Store, compact_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice while nobody served: by the rows they had, p1 has seen it, p0 has not, and p2 is somebody else by now."""
+    make(store)
+    before = MappedAudience(store.folder)
+
+    async def first(client: Client) -> None:
+        await buy(client, "p1")
+        await buy(client, "p2")
+        accounts = client.service.accounts
+        async with asyncio.timeout(20):
+            while compact_after and accounts._compaction.made == 0:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+
+    async def second(client: Client) -> None:
+        assert [await capped(client, user) for user in users] == [user == "p1" for user in users]
+        assert client.desk.book.campaigns["spent_nanos"][0] == 3_000_000
+        await buy(client, "p0")
+
+    async def third(client: Client) -> None:
+        assert [await capped(client, user) for user in users] == [user in ("p0", "p1") for user in users]
+
+    assert not life(tmp_path / "state", store, first, compact_after)
+    monkeypatch.setattr(activation, "SPARE_ROWS", -1000)  # as if too few rows were in use
+    users = ["p0", "p1", *(f"a{k}" for k in range(9))]
+    for name, rows in (("t", users[2:6]), ("u", users[6:])):
+        if name == "u":
+            refuse(store, "cookie:p2", ALL, "form", NOW_S)
+        import_source(store, write_source(tmp_path, name, [{"cookie": c} for c in rows], ["cookie"]), NOW_S)
+        make(store)
+    now = MappedAudience(store.folder)
+    assert now.active.numbering != before.active.numbering
+    assert now.row_ix("p1") != before.row_ix("p1")
+    assert not life(tmp_path / "state", store, second, compact_after)
+    assert not life(tmp_path / "state", store, third, compact_after)
+
+
 def test_a_worker_hears_of_people_it_does_not_have_yet(tmp_path: Path, store: Store) -> None:
     """One has gone over to a newer version; what it sells is booked by the other for when that does so too."""
     make(store)
@@ -117,3 +161,12 @@ def test_a_worker_hears_of_people_it_does_not_have_yet(tmp_path: Path, store: St
 
     asyncio.run(main())
     state.close()
+
+
+def test_two_who_have_become_one_have_seen_what_both_have() -> None:
+    """In the order it happened; who is gone, or was never numbered, has seen nothing."""
+    seen = np.zeros(5, EXPOSURE)
+    seen["person_ix"], seen["time_s"] = [0, 0, 1, 2, 9], [1.0, 4.0, 2.0, 3.0, 5.0]
+    found = np.frombuffer(moved(seen.tobytes(), np.array([7, 7, -1], np.int32)), EXPOSURE)
+    assert found["person_ix"].tolist() == [7, 7, 7]
+    assert found["time_s"].tolist() == [1.0, 2.0, 4.0]

@@ -71,3 +71,21 @@ def test_templates_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> 
         assert answered((ad("banner"), ad("video")), asked, writer) == answered(
             (ad("banner"), ad("video")), asked, None
         )
+
+
+@pytest.mark.parametrize(
+    "imp", [{}, video(), {"banner": None, "native": Native(NATIVE_REQUEST)}], ids=["banner", "video", "native"]
+)
+def test_a_secure_page_is_given_nothing_it_would_not_load(imp: dict[str, Any]) -> None:
+    """A bidder behind plain HTTP: its own pixels must not cost it the auction. Others still call them."""
+
+    def plain(bid_id: str, parts: Signed) -> Links:
+        return Links(*(link.replace("https:", "http:") for link in links_of(bid_id, parts)))
+
+    made, printing = desk(plan(total_nanos=10**12)), Press(signed, plain)
+    for secure in (1, 0, 1):
+        asked = request({**imp, "secure": secure})
+        bid = json.loads(printing.encode(now(made.bid(asked, printing))))["seatbid"][0]["bid"][0]
+        assert ("http://b.example" in bid["adm"]) is not bool(secure)
+        assert ("ext" in bid) is not bool(secure)
+        assert bid["burl"].startswith("http://b.example/billing?")

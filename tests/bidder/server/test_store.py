@@ -90,7 +90,7 @@ def test_a_bill_is_paid_by_its_maker_s_lease_once(store: Store) -> None:
         assert session.hear(billing("1-0", 1, 25)) is How.ON_TIME
         assert session.hear(billing("1-0", 1, 25)) is How.REPEATED
     with store.session(1) as session:
-        assert session.hear(billing("1-0", 1, 20)) is How.REPEATED
+        assert session.hear(billing("1-0", 1, 20)) is How.CONTRADICTED
     assert store.leases() == {(1, 1): 35}
     assert store.campaigns() == {"pans": (1, 25, False)}
 

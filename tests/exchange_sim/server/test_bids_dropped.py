@@ -16,6 +16,8 @@ from tests.openrtb.test_decode import rows_of
 VAST = '<VAST version="3.0"><Ad id="1"></Ad></VAST>'
 NATIVE = {"assets": [{"id": 1, "title": {"text": "Pans"}}], "link": {"url": "http://shop.example/"}}
 VIDEO_IMP = {"id": "1", "video": {"mimes": ["video/mp4"]}}
+TIMED_IMP = {"id": "1", "video": {"mimes": ["video/mp4"], "maxduration": 30, "protocols": [2, 3]}}
+BOTH_IMP = {"id": "1", "banner": {"w": 300, "h": 250}, "video": {"mimes": ["video/mp4"], "battr": [3]}}
 NATIVE_IMP = {"id": "1", "native": {"request": '{"assets": [{"id": 1, "title": {"len": 90}}]}'}}
 DEAL = {"id": "d", "bidfloor": 1.5, "wseat": ["one"], "wadomain": ["shop.example"]}
 PRIVATE = {**IMP, "pmp": {"private_auction": 1, "deals": [DEAL]}}
@@ -53,6 +55,11 @@ def with_image(url: str) -> str:
         ({"cat": ["IAB26-3"]}, {"bcat": ["IAB26"]}, LossReason.CATEGORY_EXCLUDED),
         ({"cat": ["IAB1"]}, {"acat": ["IAB2"]}, LossReason.CATEGORY_EXCLUDED),
         ({"attr": [1, 3]}, {"imp": [{**IMP, "banner": {"w": 300, "h": 250, "battr": [3]}}]}, 210),
+        ({"adm": VAST, "dur": 31}, {"imp": [TIMED_IMP]}, LossReason.CREATIVE_FILTERED),
+        ({"adm": VAST, "protocol": 7}, {"imp": [TIMED_IMP]}, LossReason.WRONG_FORMAT),
+        ({"adm": VAST, "attr": [3], "mtype": 2}, {"imp": [BOTH_IMP]}, LossReason.ATTRIBUTE_EXCLUDED),
+        ({"cat": ["150"]}, {"bcat": ["150"], "cattax": 7}, LossReason.CATEGORY_EXCLUDED),
+        ({"cat": ["150"], "cattax": 2}, {"acat": ["150"], "cattax": 7}, LossReason.CATEGORY_EXCLUDED),
         ({"adm": "<img src=http://a.example/x>"}, {"imp": [{**IMP, "secure": 1}]}, LossReason.NOT_SECURE),
         ({"adm": with_image("http://a.example/x")}, {"imp": [{**NATIVE_IMP, "secure": 1}]}, LossReason.NOT_SECURE),
         ({}, {"wseat": ["two"]}, LossReason.SEAT_BLOCKED),
@@ -92,6 +99,10 @@ def test_a_bad_bid_is_dropped_told_and_alone(changes: dict[str, Any], request_ch
         ({"w": None, "h": None}, {}),
         ({"dealid": "d"}, {"imp": [PRIVATE]}),
         ({"cat": ["IAB2-1"]}, {"bcat": ["IAB26"], "acat": ["IAB2"]}),
+        ({"cat": ["150"], "cattax": 2}, {"bcat": ["150"], "cattax": 7}),
+        ({"cat": ["150"], "cattax": 7}, {"bcat": ["151"], "acat": ["150"], "cattax": 7}),
+        ({"attr": [3], "mtype": 1}, {"imp": [BOTH_IMP]}),
+        ({"adm": VAST, "dur": 30, "protocol": 3}, {"imp": [TIMED_IMP]}),
         ({"adomain": ["workshop.example"]}, {"badv": ["shop.example"]}),
     ],
 )

@@ -77,6 +77,28 @@ def test_what_a_page_leaves_out_is_filled_in() -> None:
     at_market(story, defaults=defaults, placements=placements)
 
 
+def test_a_null_is_left_out_and_filled_in() -> None:
+    """Of the request by us and of the answer by the bidder; what is a vendor's own stays as it is."""
+
+    async def story(page: Page) -> None:
+        nulls = {"bidfloor": None, "pmp": {"deals": None}, "ext": {"theirs": {"x": None}}}
+
+        def answer(request: dict[str, Any]) -> dict[str, Any]:
+            bids = [{**page.bidder.bid("0", "1", 2.0), "cat": None, "mtype": None}, {"id": "1", "price": None}]
+            return {"id": "r", "nbr": None, "cur": None, "seatbid": [{"bid": bids}, {"bid": None}]}
+
+        page.bidder.answer = answer
+        response = await page.sell(at=None, tmax=None, imp=[{**IMP, **nulls}])
+        (asked,) = page.bidder.asked
+        assert (asked["at"], asked["imp"][0]["ext"]) == (1, {"theirs": {"x": None}})
+        assert "bidfloor" in asked["imp"][0]
+        assert asked["imp"][0]["pmp"] == {}
+        assert [bid["price"] for bid in response["seatbid"][0]["bid"]] == [2.0]
+        assert [dropped["loss"] for dropped in response["ext"]["bidlab_dropped"]] == [LossReason.MISSING_PRICE]
+
+    at_market(story)
+
+
 def test_what_a_page_says_is_kept() -> None:
     async def story(page: Page) -> None:
         device = {"ip": "203.0.113.9", "ua": "mine"}

@@ -18,10 +18,11 @@ from aiohttp import web
 
 from bidder.plan import CapPlan
 from bidder.server.app import Service
+from exchange_sim.server.checks import Sound
 from experiments.cli.load import load
 from experiments.errors import RunError, ThresholdBroken
 from experiments.load.faults import RequestFaults
-from experiments.load.feedback import NoticeFaults, Ratios, forged
+from experiments.load.feedback import NoticeFaults, Ratios, forged, price_of
 from experiments.load.page import render
 from experiments.load.require import requirement
 from experiments.load.run import LoadRun, LoadSpec, result_of
@@ -29,6 +30,7 @@ from experiments.load.search import find_max
 from experiments.load.traffic import Contents, Pace, Schedule
 from experiments.load.watch import Watch, most_within
 from experiments.setting import Setting
+from openrtb.messages import Deal
 from tests.exchange_sim.server.market import TestBidder
 from tests.experiments.served import bidder_served, small_setting
 from tests.patience import HANG_S, NO_LIMIT_MS
@@ -271,6 +273,13 @@ def test_a_bidder_that_goes_by_the_clock_of_others_is_found_out(setting: Setting
             assert {round(day) for day in days} == {-1, 1}
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("at", "deal_at", "price"), [(1, None, 400), (2, None, 250), (2, 1, 400), (1, 2, 250), (1, 3, 100)]
+)
+def test_a_deal_says_what_is_paid_in_it(at: int, deal_at: int | None, price: int) -> None:
+    assert price_of(Sound(400, 100, 1, Deal("d", at=deal_at)), at, 0.5) == price
 
 
 def test_a_forgery_differs_in_one_character() -> None:
