@@ -56,20 +56,22 @@ class _Inner:
         if options is _COPIED:
             _one_version(inner)
         self._numba_type_ = inner._numba_type_
-        self._inner = inner  # its type alone would not keep it alive
+        self.inner = inner  # its type alone would not keep it alive
         self._function, self._options = function, options
         update_wrapper(self, function)
 
     @cached_property
-    def dispatcher(self) -> Any:
+    def outer(self) -> Any:
         """What Python calls."""
         function: Any = self._function
-        copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+        copy = FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
         copy.__qualname__ = f"{function.__qualname__}_from_python"
         return njit(**self._options)(copy)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        return self.dispatcher(*args, **named)
+        return self.outer(*args, **named)
 
 
 def kernel(function: Function) -> Function:
