@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 from numba import config
 
-from exchange_sim.kernel import kernel
+from exchange_sim.kernel import entry, kernel
 
 if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set when numba is imported
     np.seterr(over="ignore")  # hashes wrap around by design; compiled code does so without a word
@@ -75,7 +75,7 @@ _M2 = np.uint64(0x94D049BB133111EB)
 _S1, _S2, _S3, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
 
 
-@kernel
+@entry
 def mix(x: np.uint64) -> np.uint64:
     """Scramble 64 bits; a bijection."""
     x = (x ^ (x >> _S1)) * _M1
@@ -83,7 +83,7 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> _S3)
 
 
-@kernel
+@entry
 def key_of(parent: np.uint64, purpose: np.uint64, owner: int) -> np.uint64:
     """Key of an owner (a person, an auction) below a parent key; draws are made from it."""
     return mix(mix(parent + purpose * _GOLDEN) + np.uint64(owner) * _GOLDEN)

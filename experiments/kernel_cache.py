@@ -59,6 +59,26 @@ def compiling() -> Iterator[Callable[[], float]]:
         yield lambda: float(timing.duration) if timing.done else 0.0
 
 
+@contextlib.contextmanager
+def counting(told: Callable[[int], None]) -> Iterator[None]:
+    """Inside it *told* is called whenever a kernel has been compiled, with their number so far; never when all were
+    kept. It must not raise: Numba would lose that."""
+    from numba.core import event
+
+    class Counter(event.Listener):
+        done = 0
+
+        def on_start(self, started: event.Event) -> None:
+            """Counted when it is done."""
+
+        def on_end(self, ended: event.Event) -> None:
+            self.done += 1
+            told(self.done)
+
+    with event.install_listener("numba:compile", Counter()):
+        yield
+
+
 def _forget_old(home: Path, current: Path) -> None:
     for other in home.glob("kernels-*"):
         with contextlib.suppress(OSError):  # another process may be removing it too

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bidder.core.book import START_HOUR, START_OF_DAY_S, Book
 from bidder.core.codes import DAY_S, HOUR_S, NO_DAILY_LIMIT, PACE_EVEN, WEEK_HOURS
-from bidder.core.kernel import kernel
+from bidder.core.kernel import entry, kernel
 
 
 @kernel
@@ -35,7 +35,7 @@ def affordable(campaigns: NDArray[np.void], campaign_ix: int, amount_nanos: int,
     return committed_day_nanos(campaigns, campaign_ix, today_ix) + amount_nanos <= daily_nanos
 
 
-@kernel
+@entry
 def course(curves: NDArray[np.float64], first: int, index: NDArray[np.int64], now_s: float) -> float:
     """Weight of all hours of the week up to *now_s*, counted from a Monday 00:00 before the scenario's start.
 

@@ -9,11 +9,16 @@ copy the dozens of words such a tuple is made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, update_wrapper
+from types import FunctionType
 from typing import Any, TypeVar
 
-from numba import njit, typeof, types
+from numba import config, njit, typeof, types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_OUTLINED: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+_COPIED = {**_OUTLINED, "forceinline": True}
 
 
 def _one_version(dispatcher: Any) -> Any:
@@ -38,11 +43,54 @@ def _widened(argument: Any) -> Any:
     return types.int64 if plain in types.signed_domain else plain
 
 
+class _Inner:
+    """A kernel as other kernels call it: without the two wrappers that unpack Python's objects and C's arguments.
+
+    For kernels that take the book they are a third of the work of compiling, and most kernels are only ever called by
+    kernels. Called from Python, as tests do, it is compiled once more, with wrappers and under a name of its own: the
+    cache on disk goes by names. Numba takes the type of what compiled code names from `_numba_type_`.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        inner: Any = njit(**{**options, "no_cpython_wrapper": True})(function)
+        if options is _COPIED:
+            _one_version(inner)
+        self._numba_type_ = inner._numba_type_
+        self.inner = inner  # its type alone would not keep it alive
+        self._function, self._options = function, options
+        update_wrapper(self, function)
+
+    @cached_property
+    def outer(self) -> Any:
+        """What Python calls."""
+        function: Any = self._function
+        copy = FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
+        copy.__qualname__ = f"{function.__qualname__}_from_python"
+        return njit(**self._options)(copy)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.outer(*args, **named)
+
+
 def kernel(function: Function) -> Function:
     """Compile a pure function over scalars and arrays it is handed; it must not create arrays."""
-    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
-    compiled: Function = _one_version(njit(**options)(function))
+    return _compiled(function, _COPIED)
+
+
+def entry(function: Function) -> Function:
+    """Compile like `kernel`, but once for both: for what in one and the same run Python and kernels call."""
+    compiled: Function = _one_version(njit(**_COPIED)(function))
     return compiled
+
+
+def _compiled(function: Function, options: dict[str, Any]) -> Function:
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set when numba is imported
+        return function
+    compiled: Any = _Inner(function, options)
+    called_like_it: Function = compiled
+    return called_like_it
 
 
 def direct(kernel: Function, *examples: Any) -> Function:
@@ -52,9 +100,9 @@ def direct(kernel: Function, *examples: Any) -> Function:
     kernel that takes the book. Whoever calls the result answers for the same types, dtypes and contiguity every time.
     With the JIT off it is the function itself.
     """
-    dispatcher: Any = kernel
-    if not hasattr(dispatcher, "overloads"):
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return kernel
+    dispatcher: Any = getattr(kernel, "outer", kernel)
     signature = tuple(typeof(example) for example in examples)
     dispatcher.compile(signature)
     compiled: Function = dispatcher.overloads[signature].entry_point
@@ -66,6 +114,4 @@ def outlined(function: Function) -> Function:
 
     For the long and seldom ones: copied into the loop they would push what runs every time out of the caches.
     """
-    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
-    compiled: Function = njit(**options)(function)
-    return compiled
+    return _compiled(function, _OUTLINED)

@@ -23,7 +23,7 @@ from bidder.core.book import (
     Book,
 )
 from bidder.core.delays import KEPT_LOG
-from bidder.core.kernel import kernel
+from bidder.core.kernel import entry, kernel
 
 SMALLEST_RATE = 1e-7
 """Rates are kept this far from 0 and 1 before they become odds."""
@@ -32,14 +32,14 @@ SURE = 2.0
 """Standard errors of chance by which the scatter must exceed it: a dozen events feign differences where none are."""
 
 
-@kernel
+@entry
 def odds_of(rate: float) -> float:
     """rate / (1 - rate)."""
     rate = min(max(rate, SMALLEST_RATE), 1.0 - SMALLEST_RATE)
     return rate / (1.0 - rate)
 
 
-@kernel
+@entry
 def doubt_of(events: float) -> float:
     """Variance of the logarithm of a rate that *events* (those believed before counted in) speak for."""
     return 1.0 / max(events, LEAST_EVENTS)

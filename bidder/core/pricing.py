@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bidder.core.bids import bid_nanos
 from bidder.core.book import BID_PRICE, CELL_CLICKS, CELL_CONVERSIONS, CELL_WINS, CTR, CVR, WORTH, Book
 from bidder.core.codes import BID_SHADED_LOGNORMAL, BID_SHADED_UNIFORM, GOAL_CPA, GOAL_CPC, GOAL_ROAS, PACE_ADAPTIVE
-from bidder.core.kernel import kernel, outlined
+from bidder.core.kernel import entry, kernel, outlined
 from bidder.core.live import live_quote
 
 BASKETS_BELIEVED = 5.0
@@ -35,7 +35,7 @@ def goal_rate(book: Book, campaign_ix: int, slot_ix: int) -> float:
     return 1.0
 
 
-@kernel
+@entry
 def list_prices(book: Book, campaign_ix: int) -> None:
     """Write the campaign's worth and bid for every slot into the price list."""
     for s in range(book.cells.shape[1]):

@@ -15,7 +15,7 @@ import typer
 
 from experiments.cli.interrupts import held_interrupts
 from experiments.errors import RunError
-from experiments.kernel_cache import compiling
+from experiments.kernel_cache import compiling, counting
 
 if TYPE_CHECKING:
     from experiments.drivers.batch import Progress
@@ -126,8 +126,10 @@ def progress_bar(scenario: Scenario, check: Callable[[], None]) -> Iterator[Prog
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        waiting = "making ready (the first run compiles its kernels: about a minute)"
-        task = bar.add_task(waiting, total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
+        task = bar.add_task("making ready", total=scenario.days * 86400.0, day=0.0, rate=0.0, spend="")
+
+        def compiled(count: int) -> None:
+            bar.update(task, description=f"compiling kernels, kept for the next run: {count} so far")
 
         def progress(time_s: float, auctions: int, spend_nanos: int) -> None:
             check()
@@ -141,4 +143,5 @@ def progress_bar(scenario: Scenario, check: Callable[[], None]) -> Iterator[Prog
                 spend=f"{spend_nanos / 1e9:,.2f} {scenario.currency}",
             )
 
-        yield progress
+        with counting(compiled):
+            yield progress

@@ -17,7 +17,7 @@ from bidder.core.settle import buy, click, convert, lose
 from bidder.core.touch import touch
 from exchange_sim.auction import clear, min_to_win
 from exchange_sim.identities import purchase_cookie
-from exchange_sim.kernel import kernel
+from exchange_sim.kernel import entry, kernel
 from exchange_sim.pending import drop_first
 from exchange_sim.reaction import has_withdrawn
 from exchange_sim.rivals import best_rival_nanos, second_rival_nanos
@@ -125,7 +125,7 @@ def known_person(world: World, units: NDArray[np.int64], product_ix: int, person
     return units[cookie_ix] if units.shape[0] > 0 else cookie_ix
 
 
-@kernel
+@entry
 def deliver_purchases(world: World, book: Book, desk: Desk, until_s: float) -> None:
     """Tell the bidder of every purchase due before *until_s* and record it with its label."""
     while desk.pending_size[0] > 0 and desk.pending["due_s"][0] < until_s:
