@@ -23,7 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PAGES = sorted(
+    path
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    if "node_modules" not in path.parts  # other people's pages, once Prebid.js is installed
+)
 ELSEWHERE = {"docs/python.md": "tests/test_notebooks.py runs the page from top to bottom"}
 """Pages that another test runs."""
 BLOCK = re.compile(r"(?:^<!-- printed: (?P<note>[^\n]*) -->\n\n?)?^```(?P<kind>\w*)\n(?P<body>.*?)^```", re.M | re.S)
