@@ -51,7 +51,7 @@ bench-overload: venv ## the bidder at 70 % and 200 % of what it can take, open l
 strategies: venv ## every rule and pacing side by side: table and figure of docs/strategies.md (a minute)
 	$(BIN)/python -m experiments.contest docs
 
-printed: venv    ## run every command the pages of docs show, and compare what it prints (about five minutes)
+printed: venv    ## run every command the pages of docs show, and compare what it prints (about six minutes)
 	$(BIN)/python -m tests.docs.printed
 
 bars: venv       ## what the program promises: theory, parity, conservation, reference numbers, speed

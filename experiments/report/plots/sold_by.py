@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from experiments.report.facts import OTHERS, Facts, largest, names_and_codes, numbers
 from experiments.report.plots import style
@@ -38,6 +40,8 @@ TAKERS = {
     "refund": ("refunded", style.GREY),
 }
 ROWS_SHOWN = 15
+Part = tuple[str, str, list[float]]
+"""Of stacked bars: name, colour, and its width in each row."""
 
 
 def lost(facts: Facts) -> Plot | None:
@@ -49,19 +53,12 @@ def lost(facts: Facts) -> Plot | None:
     sums = {reason: np.bincount(codes, weights=numbers(table, reason), minlength=len(names)) for reason in LOSSES}
     told = [reason for reason in LOSSES if sums[reason].sum()]
     groups = _groups(names, np.sum(list(sums.values()), axis=0).tolist())
-    figure, axes = style.new_figure(1.5 + 0.36 * len(groups))
-    y, base = np.arange(len(groups)), np.zeros(len(groups))
-    for reason in told:
-        width = np.array([sums[reason][members].sum() for members in groups.values()])
-        colour = COLOURS[LOSSES.index(reason)]
-        axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=REASONS[reason])
-        base += width
-    style.name_rows(axes, [clip(name) for name in groups])
-    axes.set_xlabel("bids lost")
-    axes.set_xlim(0, max(1.0, 1.05 * base.max()))
-    style.short_numbers(axes, "x", whole=True)
-    style.plain_axis(axes, "x")
-    style.legend_above(figure, 4)
+    parts = [
+        (REASONS[reason], COLOURS[LOSSES.index(reason)], [sums[reason][members].sum() for members in groups.values()])
+        for reason in told
+    ]
+    figure, axes = _stacked(list(groups), parts, "bids lost", 4)
+    _counted(axes, parts)
     return Plot(
         "lost",
         "Why bids lost, seller by seller",
@@ -90,20 +87,14 @@ def taken(facts: Facts) -> Plot | None:
     if gross.sum() == sums["seller_nanos"].sum():
         return None
     groups = {name: members for name, members in _groups(names, gross.tolist()).items() if gross[members].sum()}
-    figure, axes = style.new_figure(1.5 + 0.36 * len(groups))
-    y, base = np.arange(len(groups)), np.zeros(len(groups))
-    whole = np.array([gross[members].sum() for members in groups.values()])
-    shown = {name: told for name, told in TAKERS.items() if sums[f"{name}_nanos"].sum()}
-    for name, (label, colour) in shown.items():
-        width = np.array([sums[f"{name}_nanos"][members].sum() for members in groups.values()]) / whole
-        axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=label)
-        base += width
-    style.name_rows(axes, [clip(name) for name in groups])
-    axes.set_xlabel("share of what the campaign cost")
+    parts = [
+        (label, colour, [sums[f"{name}_nanos"][members].sum() / gross[members].sum() for members in groups.values()])
+        for name, (label, colour) in TAKERS.items()
+        if sums[f"{name}_nanos"].sum()
+    ]
+    figure, axes = _stacked(list(groups), parts, "share of what the campaign cost", 6)
     axes.set_xlim(0, 1)
     style.shares(axes, "x")
-    style.plain_axis(axes, "x")
-    style.legend_above(figure, 6)
     return Plot(
         "taken",
         "What each campaign's money became",
@@ -127,20 +118,11 @@ def deals(facts: Facts) -> Plot | None:
     if not rows:
         return None
     drawn = sorted(rows, key=lambda row: (-max(row["owed"], row["delivered"]), row["deal_id"]))[:ROWS_SHOWN]
-    parts = [_delivery(row) for row in drawn]
-    figure, axes = style.new_figure(1.5 + 0.36 * len(drawn))
-    y, base = np.arange(len(drawn)), np.zeros(len(drawn))
-    labels = ("delivered", "made good, late", "missing")
-    for k, (label, colour) in enumerate(zip(labels, (style.GREEN, style.ORANGE, style.GREY), strict=True)):
-        width = np.array([part[k] for part in parts])
-        axes.barh(y, width, left=base, height=0.68, color=colour, ec=style.PAPER, lw=0.5, label=label)
-        base += width
-    style.name_rows(axes, [clip(row["deal_id"]) for row in drawn])
-    axes.set_xlabel("impressions")
-    axes.set_xlim(0, max(1.0, 1.05 * base.max()))
-    style.short_numbers(axes, "x", whole=True)
-    style.plain_axis(axes, "x")
-    style.legend_above(figure, 3)
+    looks = (("delivered", style.GREEN), ("made good, late", style.ORANGE), ("missing", style.GREY))
+    widths = zip(*(_delivery(row) for row in drawn), strict=True)
+    parts = [(*look, list(width)) for look, width in zip(looks, widths, strict=True)]
+    figure, axes = _stacked([row["deal_id"] for row in drawn], parts, "impressions", 3)
+    _counted(axes, parts)
     return Plot(
         "deals",
         "Deals and what they delivered",
@@ -160,6 +142,27 @@ def deals(facts: Facts) -> Plot | None:
 def _delivery(row: dict[str, Any]) -> tuple[int, int, int]:
     """Impressions in time, made good, and missing."""
     return row["delivered"] - row["made_good"], row["made_good"], max(0, row["owed"] - row["delivered"])
+
+
+def _stacked(rows: list[str], parts: list[Part], label: str, columns: int) -> tuple[Figure, Axes]:
+    """A bar for each row, put together of *parts*; *label* is the axis', *columns* those of the legend."""
+    figure, axes = style.new_figure(1.5 + 0.36 * len(rows))
+    base = np.zeros(len(rows))
+    for name, colour, widths in parts:
+        bars: dict[str, Any] = {"height": 0.68, "color": colour, "ec": style.PAPER, "lw": 0.5, "label": name}
+        axes.barh(np.arange(len(rows)), widths, left=base, **bars)
+        base += widths
+    style.name_rows(axes, [clip(row) for row in rows])
+    axes.set_xlabel(label)
+    style.plain_axis(axes, "x")
+    style.legend_above(figure, columns)
+    return figure, axes
+
+
+def _counted(axes: Axes, parts: list[Part]) -> None:
+    """Whole numbers, with room beyond the longest bar."""
+    axes.set_xlim(0, max(1.0, 1.05 * np.sum([widths for _, _, widths in parts], axis=0).max()))
+    style.short_numbers(axes, "x", whole=True)
 
 
 def _groups(names: list[str], sizes: list[float]) -> dict[str, list[int]]:
